@@ -1,0 +1,1 @@
+"""The supervisor: sessions, queue and spool behind one ROUTER socket; imports no Paddle."""

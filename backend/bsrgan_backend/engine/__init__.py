@@ -1,0 +1,1 @@
+"""RRDBNet in Paddle and the predictors that run it."""

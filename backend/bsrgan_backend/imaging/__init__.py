@@ -1,0 +1,1 @@
+"""Pure pixel work in numpy and OpenCV: types, alpha, resampling, picture files."""

@@ -1,0 +1,1 @@
+"""Trained weights as data: safe readers, catalog, downloads and the local store."""

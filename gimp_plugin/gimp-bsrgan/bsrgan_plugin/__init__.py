@@ -1,0 +1,1 @@
+"""The GIMP side: layers to bytes, dialogs, and outcomes as PDB status."""

@@ -1,0 +1,1 @@
+"""The steps of the installer; standard library only, it runs before anything is installed."""

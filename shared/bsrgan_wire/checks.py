@@ -1,0 +1,139 @@
+"""Checks of single header fields: each takes what msgpack gave and returns the value or raises ValueError."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+_HEX = frozenset("0123456789abcdef")
+
+
+def integer(low: int, high: int) -> Callable[[Any], int]:
+    """An int, not a bool, within low..high."""
+
+    def check(value: Any) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError(f"expected an integer in {low}..{high}")
+        return value
+
+    return check
+
+
+def number(low: float, high: float) -> Callable[[Any], float]:
+    """A finite int or float within low..high, as float."""
+
+    def check(value: Any) -> float:
+        if type(value) not in (int, float) or not math.isfinite(value) or not low <= value <= high:
+            raise ValueError(f"expected a number in {low}..{high}")
+        return float(value)
+
+    return check
+
+
+def text(longest: int) -> Callable[[Any], str]:
+    """A str of at most `longest` characters."""
+
+    def check(value: Any) -> str:
+        if type(value) is not str or len(value) > longest:
+            raise ValueError(f"expected text of at most {longest} characters")
+        return value
+
+    return check
+
+
+def blob(shortest: int, longest: int) -> Callable[[Any], bytes]:
+    """A bytes value of shortest..longest bytes."""
+
+    def check(value: Any) -> bytes:
+        if type(value) is not bytes or not shortest <= len(value) <= longest:
+            raise ValueError(f"expected {shortest} to {longest} bytes")
+        return value
+
+    return check
+
+
+def choice(*allowed: str) -> Callable[[Any], str]:
+    """One of a few strings."""
+
+    def check(value: Any) -> str:
+        if type(value) is not str or value not in allowed:
+            raise ValueError(f"expected one of {', '.join(allowed)}")
+        return value
+
+    return check
+
+
+def hex_id(value: Any) -> str:
+    """An id: 32 lower-case hexadecimal digits."""
+    if type(value) is not str or len(value) != 32 or not _HEX.issuperset(value):
+        raise ValueError("expected 32 hexadecimal digits")
+    return value
+
+
+def hex_id_or_empty(value: Any) -> str:
+    """An id, or the empty string for none."""
+    return value if type(value) is str and value == "" else hex_id(value)
+
+
+def integers(low: int, high: int, most: int) -> Callable[[Any], tuple[int, ...]]:
+    """A list of at most `most` integers within low..high, as a tuple."""
+    one = integer(low, high)
+
+    def check(value: Any) -> tuple[int, ...]:
+        if type(value) not in (list, tuple) or len(value) > most:
+            raise ValueError(f"expected a list of at most {most} integers")
+        return tuple(one(item) for item in value)
+
+    return check
+
+
+def texts(longest: int, most: int) -> Callable[[Any], tuple[str, ...]]:
+    """A list of at most `most` strings, as a tuple."""
+    one = text(longest)
+
+    def check(value: Any) -> tuple[str, ...]:
+        if type(value) not in (list, tuple) or len(value) > most:
+            raise ValueError(f"expected a list of at most {most} texts")
+        return tuple(one(item) for item in value)
+
+    return check
+
+
+def _scalar(value: Any) -> Any:
+    if value is None or type(value) in (bool, int):
+        return value
+    if type(value) is float and math.isfinite(value):
+        return value
+    return text(4096)(value)
+
+
+def scalars(most: int) -> Callable[[Any], dict[str, Any]]:
+    """A flat map of at most `most` short names to finite scalars; nil counts as empty."""
+    name = text(64)
+
+    def check(value: Any) -> dict[str, Any]:
+        if value is None:
+            return {}
+        if type(value) is not dict or len(value) > most:
+            raise ValueError(f"expected a map of at most {most} entries")
+        return {name(key): _scalar(item) for key, item in value.items()}
+
+    return check
+
+
+def report(most: int) -> Callable[[Any], dict[str, Any]]:
+    """A map of at most `most` short names to scalars or to lists of at most 64 scalars."""
+    name = text(64)
+
+    def entry(value: Any) -> Any:
+        if type(value) in (list, tuple) and len(value) <= 64:
+            return [_scalar(item) for item in value]
+        return _scalar(value)
+
+    def check(value: Any) -> dict[str, Any]:
+        if type(value) is not dict or len(value) > most:
+            raise ValueError(f"expected a map of at most {most} entries")
+        return {name(key): entry(item) for key, item in value.items()}
+
+    return check
