@@ -1,0 +1,42 @@
+"""What the installer prints: one line for each step, and one sentence when a step fails."""
+
+from __future__ import annotations
+
+import sys
+
+
+class InstallError(Exception):
+    """A step failed; `str()` is one sentence: what happened and what to do."""
+
+
+class Report:
+    """Prints the steps as they end; marks become plain words where the terminal cannot show them."""
+
+    def __init__(self) -> None:
+        encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower()
+        fancy = encoding.replace("-", "").startswith("utf")
+        self._done, self._note = ("✓", "•") if fancy else ("ok", "--")
+        self.notes: list[str] = []
+
+    def start(self, text: str) -> None:
+        """Say what takes a while now; shown only on a terminal, where the end of the step replaces it."""
+        if sys.stdout.isatty():
+            print(f"… {text}", end="\r", flush=True)
+
+    def done(self, text: str) -> None:
+        """A step succeeded."""
+        self._line(f"{self._done} {text}")
+
+    def note(self, text: str) -> None:
+        """Something that the user should know; it is no failure."""
+        self.notes.append(text)
+        self._line(f"{self._note} {text}")
+
+    def say(self, text: str = "") -> None:
+        """A plain line."""
+        self._line(text)
+
+    def _line(self, text: str) -> None:
+        clear = "\r\033[K" if sys.stdout.isatty() else ""
+        print(f"{clear}{text}".encode(sys.stdout.encoding or "ascii", "replace").decode(sys.stdout.encoding or "ascii"))
+        sys.stdout.flush()
