@@ -1,0 +1,180 @@
+"""Antialiased resampling in bands of rows: any size to any size without the whole result in memory.
+
+Kernels are those of Pillow and of MATLAB's imresize: the support is widened by the reduction, so that a reduction is
+antialiased, and weights are normalised again at the edges. Both passes add up each value in a fixed order from
+weights computed for the whole picture, so a row of the result does not depend on how the source was cut: bands equal
+the whole bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bsrgan_backend.imaging.pixels import Floats
+
+Size = tuple[int, int]
+
+
+def _lanczos3(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    values: npt.NDArray[np.float64] = np.where(np.abs(x) < 3.0, np.sinc(x) * np.sinc(x / 3.0), 0.0)
+    return values
+
+
+def _bicubic(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Keys' cubic with a = -0.5 (Catmull-Rom), the choice of Pillow and of MATLAB's imresize."""
+    t = np.abs(x)
+    near = (1.5 * t - 2.5) * t * t + 1.0
+    far = ((-0.5 * t + 2.5) * t - 4.0) * t + 2.0
+    values: npt.NDArray[np.float64] = np.where(t < 1.0, near, np.where(t < 2.0, far, 0.0))
+    return values
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    support: float
+    function: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+
+
+_KERNELS = {
+    "lanczos3": _Kernel(3.0, _lanczos3),
+    "bicubic": _Kernel(2.0, _bicubic),
+}
+
+
+@dataclass(frozen=True)
+class Taps:
+    """For each row of the result: which source rows it is made of, and how much of each.
+
+    Attributes:
+        first: (n,) index of the first source row.
+        last: (n,) index after the last one.
+        weights: n arrays float32, each summing to 1.
+    """
+
+    first: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
+    weights: list[Floats]
+
+
+def taps(source: int, target: int, kernel: str, begin: int = 0, end: int | None = None) -> Taps | None:
+    """Weights of an axis of `source` samples resampled to `target`, for results begin..end.
+
+    Args:
+        source: samples there are.
+        target: samples wanted.
+        kernel: "lanczos3" or "bicubic".
+        begin: first result sample.
+        end: after the last one; None for `target`.
+
+    Returns:
+        The weights; None when both sizes are equal and nothing has to be mixed.
+    """
+    if source == target:
+        return None
+    shape = _KERNELS[kernel]
+    scale = source / target
+    stretch = max(scale, 1.0)
+    support = shape.support * stretch
+    centres = (np.arange(begin, target if end is None else end) + 0.5) * scale
+    first = np.maximum((centres - support + 0.5).astype(np.int64), 0)
+    last = np.minimum((centres + support + 0.5).astype(np.int64), source)
+    weights = []
+    for centre, low, high in zip(centres, first, last, strict=True):
+        values = shape.function((np.arange(low, high) - centre + 0.5) / stretch)
+        weights.append((values / values.sum()).astype(np.float32))
+    return Taps(first, last, weights)
+
+
+def _resize_width(rows: Floats, table: Taps | None) -> Floats:
+    """(n, w, C) to (n, width of `table`, C), each row alone; None for an equal width."""
+    if table is None:
+        return rows
+    # Columns become contiguous rows, so that both passes are the same sums over long vectors.
+    columns = np.ascontiguousarray(rows.transpose(1, 0, 2))
+    mixed = _mix(columns, 0, table, 0, len(table.weights))
+    return np.ascontiguousarray(mixed.transpose(1, 0, 2))
+
+
+def _mix(rows: Floats, offset: int, table: Taps, begin: int, end: int) -> Floats:
+    """Result rows begin..end of `table` from source rows of which the first has the index `offset`."""
+    mixed: Floats = np.zeros((end - begin, *rows.shape[1:]), np.float32)
+    part = np.empty(rows.shape[1:], np.float32)
+    for out, index in zip(mixed, range(begin, end), strict=True):
+        first = int(table.first[index]) - offset
+        for row, weight in zip(rows[first:], table.weights[index], strict=False):
+            np.multiply(row, weight, out=part)
+            out += part
+    return mixed
+
+
+def resize_rows(image: Floats, size: Size, first: int, last: int, kernel: str = "lanczos3") -> Floats:
+    """Rows first..last of `image` resampled to `size`, without making the others.
+
+    Args:
+        image: (H, W, C) float32.
+        size: (height, width) of the whole result.
+        first: first row wanted.
+        last: row after the last one wanted.
+        kernel: "lanczos3" or "bicubic".
+
+    Returns:
+        (last - first, width, C) float32, a new array; may overshoot the source's range, nothing is clamped.
+    """
+    across = taps(image.shape[1], size[1], kernel)
+    down = taps(image.shape[0], size[0], kernel, first, last)
+    if down is None:
+        same: Floats = _resize_width(image[first:last], across).copy()
+        return same
+    low, high = int(down.first[0]), int(down.last[-1])
+    return _mix(_resize_width(image[low:high], across), low, down, 0, last - first)
+
+
+class StripResizer:
+    """Resamples a picture that arrives in strips from top to bottom.
+
+    It keeps only the rows that later results still need: the kernel's reach, at the result's width.
+
+    Attributes:
+        source: (height, width) of what is pushed in all.
+        target: (height, width) of what comes out in all.
+    """
+
+    def __init__(self, source: Size, target: Size, kernel: str = "lanczos3") -> None:
+        self.source = source
+        self.target = target
+        self._pushed = 0
+        self._given = 0
+        self._across = taps(source[1], target[1], kernel)
+        self._down = taps(source[0], target[0], kernel)
+        self._kept: Floats | None = None
+        self._kept_first = 0
+
+    def push(self, strip: Floats) -> tuple[int, Floats]:
+        """Take the next rows and return the result rows that are complete with them.
+
+        Args:
+            strip: (n, source width, C) float32, the rows after those pushed before.
+
+        Returns:
+            Index of the first result row and the rows (m, target width, C) float32; m may be 0. Equal sizes give
+            the strip itself back.
+        """
+        first = self._given
+        rows = _resize_width(strip, self._across)
+        self._pushed += strip.shape[0]
+        if self._down is None:
+            self._given = self._pushed
+            return first, rows
+        kept = rows if self._kept is None else np.concatenate([self._kept, rows])
+        complete = int(np.searchsorted(self._down.last, self._pushed, side="right"))
+        band = _mix(kept, self._kept_first, self._down, first, complete)
+        self._given = complete
+        needed = int(self._down.first[complete]) if complete < self.target[0] else self._pushed
+        # A copy: a view would keep the whole strip alive.
+        self._kept = kept[needed - self._kept_first :].copy()
+        self._kept_first = needed
+        return first, band
