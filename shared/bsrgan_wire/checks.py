@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+Check = Callable[[Any], Any]
 _HEX = frozenset("0123456789abcdef")
+_SCALAR_TEXT_BYTES = 4096
 
 
 def integer(low: int, high: int) -> Callable[[Any], int]:
@@ -24,7 +26,7 @@ def number(low: float, high: float) -> Callable[[Any], float]:
     """A finite int or float within low..high, as float."""
 
     def check(value: Any) -> float:
-        if type(value) not in (int, float) or not math.isfinite(value) or not low <= value <= high:
+        if type(value) not in (int, float) or not low <= value <= high:  # NaN fails every comparison
             raise ValueError(f"expected a number in {low}..{high}")
         return float(value)
 
@@ -101,11 +103,17 @@ def texts(longest: int, most: int) -> Callable[[Any], tuple[str, ...]]:
 
 
 def _scalar(value: Any) -> Any:
-    if value is None or type(value) in (bool, int):
+    if value is None or type(value) is bool:
+        return value
+    if type(value) is int and -(2**63) <= value < 2**63:
         return value
     if type(value) is float and math.isfinite(value):
         return value
-    return text(4096)(value)
+    if type(value) is not str or len(value.encode("utf-8")) > _SCALAR_TEXT_BYTES:
+        raise ValueError(
+            f"expected nil, a boolean, a 64-bit integer, a finite number or {_SCALAR_TEXT_BYTES} bytes of text"
+        )
+    return value
 
 
 def scalars(most: int) -> Callable[[Any], dict[str, Any]]:

@@ -56,7 +56,7 @@ def encode(message: Message, *, seq: int, ref: int = 0, session: str = "", paylo
         if rule.default is not MISSING and value == rule.default:
             continue
         header[rule.key] = _checked(message.KIND, rule.key, rule.check, value, seq)
-    packed = msgpack.packb(header, use_bin_type=True)
+    packed = _pack(header, seq)
     if len(packed) > limits.HEADER_BYTES:
         raise FrameError("BAD_HEADER", detail=f"header of {len(packed)} bytes", ref=seq)
     _check_payload(message, len(payload), seq)
@@ -99,6 +99,15 @@ def decode(frames: list[Buffer], allowed: frozenset[str], header_bytes: int = li
     return Envelope(message, seq, ref, session, payload)
 
 
+def _pack(header: dict[str, Any], seq: int) -> bytes:
+    try:
+        packed: bytes = msgpack.packb(header, use_bin_type=True)
+    except (ValueError, TypeError, OverflowError) as error:
+        # For example text with a lone surrogate, which UTF-8 cannot say.
+        raise FrameError("BAD_HEADER", detail=f"{header['k']}: {type(error).__name__}", ref=seq) from None
+    return packed
+
+
 def _unpack(header: Buffer) -> dict[Any, Any]:
     try:
         value = msgpack.unpackb(
@@ -106,6 +115,7 @@ def _unpack(header: Buffer) -> dict[Any, Any]:
             raw=False,
             strict_map_key=True,
             use_list=True,
+            object_pairs_hook=_distinct,
             ext_hook=_refuse_ext,
             timestamp=0,
             max_str_len=4096,
@@ -119,6 +129,13 @@ def _unpack(header: Buffer) -> dict[Any, Any]:
     if type(value) is not dict:
         raise FrameError("BAD_HEADER", detail="no map")
     return value
+
+
+def _distinct(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs) or any(type(key) is not str for key in values):
+        raise ValueError("keys must be distinct texts")
+    return values
 
 
 def _refuse_ext(code: int, data: bytes) -> None:

@@ -6,16 +6,13 @@ in words. New fields must have defaults; a field is never retyped and a kind nev
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
 from bsrgan_wire import checks, limits
 
-Check = Callable[[Any], Any]
 
-
-def _wire(key: str, check: Check, default: Any = MISSING) -> Any:
+def _wire(key: str, check: checks.Check, default: Any = MISSING) -> Any:
     """A dataclass field that travels under `key` and must pass `check`."""
     metadata = {"key": key, "check": check}
     if default is MISSING:
@@ -211,7 +208,7 @@ class Credit(Message):
 class State(Message):
     """A job's state; every change is sent exactly once, and once more in answer to ATTACH.
 
-    With `ready` come the result's size and CRC-32; with `failed` the error's code and sentence.
+    With `ready` come the result's shape, dtype and size in bytes; with `failed` the error's code and sentence.
     """
 
     KIND: ClassVar[str] = "STATE"
@@ -314,7 +311,7 @@ class FieldRule:
 
     name: str
     key: str
-    check: Check
+    check: checks.Check
     default: Any
 
 
