@@ -23,6 +23,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 FOLDER_VARIABLE = "GIMP_BSRGAN_CHROOTS"
@@ -40,7 +41,9 @@ PACKAGES = (
     "locales",
 )  # fmt: skip
 LOCALE = "de_DE"
-RECIPE_VERSION = 1
+PROFILE = Path("var/lib/gimp-bsrgan-profile")
+"""A GIMP profile inside the chroot whose `pluginrc` knows GIMP's own plug-ins: querying them takes seconds."""
+RECIPE_VERSION = 2
 
 
 class ChrootError(Exception):
@@ -214,6 +217,10 @@ chmod 755 {target}/usr/sbin/policy-rc.d
 rm -rf {target}/var/lib/apt/lists
 # GIMP's fonts and mime caches are made once here instead of in each test.
 {inside} fc-cache --system-only || true
+mkdir {target}/{PROFILE}
+{inside} env -i HOME=/tmp PATH=/usr/bin:/bin LANG=C.UTF-8 GIMP3_DIRECTORY=/{PROFILE} \
+    gimp-console -idf --quit --batch-interpreter python-fu-eval -b pass
+test -s {target}/{PROFILE}/pluginrc
 """
 
 
@@ -294,9 +301,10 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("suite", nargs="*", default=list(SUITES), help=f"default: {' '.join(SUITES)}")
     options = parser.parse_args(arguments)
     try:
-        for suite in options.suite:
-            root = build(suite) if options.command == "build" else need(suite)
-            _say(str(root))
+        # Several at once: one waits for the network while the other unpacks.
+        with ThreadPoolExecutor(len(SUITES)) as pool:
+            for root in pool.map(build if options.command == "build" else need, options.suite):
+                _say(str(root))
     except (ChrootError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
