@@ -15,7 +15,7 @@ class Report:
     def __init__(self) -> None:
         encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower()
         fancy = encoding.replace("-", "").startswith("utf")
-        self._done, self._note = ("✓", "•") if fancy else ("ok", "--")
+        self._done, self._note, self._fail = ("✓", "•", "✗") if fancy else ("ok", "--", "failed:")
         self.notes: list[str] = []
 
     def start(self, text: str) -> None:
@@ -31,6 +31,13 @@ class Report:
         """Something that the user should know; it is no failure."""
         self.notes.append(text)
         self._line(f"{self._note} {text}")
+
+    def failed(self, text: str) -> None:
+        """The installer ends here; one sentence on stderr."""
+        if sys.stdout.isatty():
+            print(self._fail, end=" ", flush=True)
+        sys.stdout.flush()
+        print(text, file=sys.stderr, flush=True)
 
     def say(self, text: str = "") -> None:
         """A plain line."""
