@@ -20,9 +20,9 @@ def executable(layout: Layout) -> Path:
 
 
 def start_command(layout: Layout) -> list[str]:
-    """How the plug-in starts `gimp-bsrgan`: by Python itself, which needs no script and no shell."""
+    """How the plug-in starts the daemon: by Python itself, which needs no script and no shell."""
     python = pythons.python_in(layout.venv, layout.platform)
-    return [str(python), "-I", "-m", "bsrgan_backend.cli.main"]
+    return [str(python), "-I", "-m", "bsrgan_backend.cli.main", "serve"]
 
 
 def run(layout: Layout, *arguments: str, timeout_s: float) -> subprocess.CompletedProcess[str]:

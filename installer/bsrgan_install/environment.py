@@ -64,7 +64,6 @@ def _make_venv(layout: Layout, report: Report) -> str:
         layout.venv.unlink()
     shutil.rmtree(layout.venv, ignore_errors=True)
     _logged([str(base), "-I", "-m", "venv", str(layout.venv)], layout, "The Python environment could not be made")
-    pythons.version_of.cache_clear()
     return ".".join(map(str, version))
 
 

@@ -36,7 +36,7 @@ def install_plugin(
     Args:
         profile_dir: the profile, such as `~/.config/GIMP/3.0`; made when missing.
         prefix: the root of the installation, for the plug-in to find the daemon.
-        command: how the plug-in starts `gimp-bsrgan`, program first.
+        command: how the plug-in starts the daemon, program first; empty when it cannot.
         msgpack: folder of an installed msgpack; only its pure Python files are taken, which load in every Python.
         version: of the package.
         repository: the checkout to copy from.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import subprocess
@@ -72,7 +71,6 @@ def _executable(installation: Path) -> Path:
     return windows if windows.exists() else installation / "bin" / "python3"
 
 
-@functools.lru_cache(maxsize=None)
 def version_of(python: Path) -> tuple[int, int, int] | None:
     """The version of a Python that fits: right range, 64 bit, with venv and ensurepip; else None."""
     try:

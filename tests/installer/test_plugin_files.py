@@ -1,0 +1,154 @@
+"""The plug-in's copies in a profile and their manifest."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from bsrgan_install import plugin_files
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def install(profile: Path, version: str = "1.0", repository: Path = ROOT) -> Path:
+    """Install into a profile and return the plug-in's folder."""
+    plugin_files.install_plugin(
+        profile,
+        prefix=profile / "root",
+        command=["/opt/python", "-m", "x"],
+        msgpack=Path(msgpack.__file__).parent,
+        version=version,
+        repository=repository,
+    )
+    return profile / "plug-ins" / "gimp-bsrgan"
+
+
+def tree(folder: Path) -> set[str]:
+    """Every file and folder below a folder."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A small checkout that a test may change."""
+    root = tmp_path / "checkout"
+    for name, text in {
+        "gimp_plugin/gimp-bsrgan/gimp-bsrgan.py": "entry = 1\n",
+        "gimp_plugin/gimp-bsrgan/bsrgan_plugin/first.py": "first = 1\n",
+        "gimp_plugin/gimp-bsrgan/bsrgan_plugin/old.py": "old = 1\n",
+        "shared/bsrgan_wire/__init__.py": "",
+        "LICENSE": "licence\n",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def test_gimp_finds_an_executable_named_like_its_folder(home):
+    """The program has its folder's name and the executable bit, as GIMP demands."""
+    folder = install(home / "3.0")
+    assert os.access(folder / "gimp-bsrgan.py", os.X_OK)
+    assert (folder / "bsrgan_plugin" / "__init__.py").is_file()
+
+
+def test_installed_wire_works_on_a_bare_python(home):
+    """The copied wire and msgpack import in a Python without any package, and nothing compiled is copied."""
+    folder = install(home / "3.0")
+    code = (
+        f"import sys; sys.path.insert(0, {str(folder / 'vendor')!r})\n"
+        "from bsrgan_wire import codec, messages; import msgpack\n"
+        "frames = codec.encode(messages.Ping(), seq=1)\n"
+        "assert codec.decode(frames, codec.CLIENT_KINDS).message == messages.Ping()\n"
+        "print(msgpack.Packer.__module__)\n"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "msgpack.fallback", done.stderr
+    assert not list(folder.rglob("*.so"))
+    assert not list(folder.rglob("*.pyd"))
+
+
+def test_install_json_leads_to_the_installation(home):
+    """The plug-in is told the root and how to start the daemon."""
+    folder = install(home / "3.0")
+    told = json.loads((folder / "install.json").read_text(encoding="utf-8"))
+    assert told["prefix"] == str(home / "3.0/root")
+    assert told["command"] == ["/opt/python", "-m", "x"]
+    assert plugin_files.prefix_of(folder) == told["prefix"]
+
+
+def test_removal_leaves_no_trace(home):
+    """Install and remove leave the profile as it was, bytecode that GIMP's Python wrote included."""
+    (home / "3.0/plug-ins/other").mkdir(parents=True)
+    before = tree(home)
+    folder = install(home / "3.0")
+    (folder / "bsrgan_plugin/__pycache__").mkdir()
+    (folder / "bsrgan_plugin/__pycache__/x.cpython-313.pyc").write_bytes(b"x")
+    assert plugin_files.remove_plugin(folder) == []
+    assert tree(home) == before
+
+
+def test_removal_twice_is_no_error(home):
+    """Removing what is not there does nothing."""
+    folder = install(home / "3.0")
+    plugin_files.remove_plugin(folder)
+    assert plugin_files.remove_plugin(folder) == []
+
+
+def test_edited_and_added_files_survive_removal(home):
+    """What a person changed or put there stays, all else goes."""
+    folder = install(home / "3.0")
+    edited, added = folder / "gimp-bsrgan.py", folder / "notes.txt"
+    edited.write_text("mine")
+    added.write_text("mine too")
+    assert plugin_files.remove_plugin(folder) == sorted([edited, added])
+    assert tree(folder) == {"gimp-bsrgan.py", "notes.txt"}
+
+
+def test_upgrade_replaces_and_removes_old_modules(home, repository):
+    """An upgrade brings changed files, and modules that no longer exist go."""
+    folder = install(home / "3.0", repository=repository)
+    plugin = repository / "gimp_plugin/gimp-bsrgan/bsrgan_plugin"
+    (plugin / "old.py").unlink()
+    (plugin / "first.py").write_text("first = 2\n")
+    install(home / "3.0", "2.0", repository)
+    assert not (folder / "bsrgan_plugin/old.py").exists()
+    assert (folder / "bsrgan_plugin/first.py").read_text() == "first = 2\n"
+    assert json.loads((folder / "manifest.json").read_text())["version"] == "2.0"
+
+
+def test_upgrade_keeps_a_copy_of_edited_files(home, repository):
+    """A file that a person changed is kept beside the new one."""
+    folder = install(home / "3.0", repository=repository)
+    (folder / "bsrgan_plugin/first.py").write_text("mine\n")
+    install(home / "3.0", "2.0", repository)
+    assert (folder / "bsrgan_plugin/first.py").read_text() == "first = 1\n"
+    assert (folder / "bsrgan_plugin/first.py.before-upgrade").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("name", ["../../victim.txt", "/etc/hostname", ""])
+def test_a_damaged_manifest_never_leads_out_of_the_folder(home, name):
+    """Entries of the manifest that point elsewhere are ignored."""
+    folder = install(home / "3.0")
+    victim = home / "3.0/victim.txt"
+    victim.write_text("v")
+    digest = plugin_files.digest_of(victim)
+    (folder / "manifest.json").write_text(json.dumps({"files": {name: digest}}))
+    plugin_files.remove_plugin(folder)
+    assert victim.exists()
+    assert plugin_files.manifest(folder) == {}
+
+
+def test_made_folders_are_told(home):
+    """Folders that did not exist are returned outermost first, so that the uninstaller can remove them."""
+    made = plugin_files.install_plugin(
+        home / ".config/GIMP/3.0", prefix=home, command=[], msgpack=Path(msgpack.__file__).parent, version="1"
+    )
+    assert made == [
+        home / name for name in (".config", ".config/GIMP", ".config/GIMP/3.0", ".config/GIMP/3.0/plug-ins")
+    ]
