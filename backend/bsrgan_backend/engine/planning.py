@@ -1,0 +1,289 @@
+"""How an image is cut so that it fits the memory there is: pure arithmetic, no arrays, no Paddle.
+
+The trunk runs on the whole image at once while that is short and small; otherwise in stages: one RRDB at a time over
+the whole image, in tiles that see as much around them as the block reaches, so the result is the same. The tail
+always runs in tiles, which only need a few pixels around them.
+
+Sizes here are those of the features: the image's, divided by the pixel-unshuffle factor.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.models.weights import Architecture
+
+BLOCK_MARGIN = 15
+"""Reach of one RRDB: its 15 convolutions of 3x3, one pixel each."""
+
+JOIN_MARGIN = 1
+"""Reach of the first and of the last convolution of the trunk."""
+
+TAIL_MARGIN = 2
+"""Reach of the tail: one pixel each for conv_hr and conv_last, and below one more for all doublings together."""
+
+WHOLE_TRUNK_MACS = 430e9
+"""Largest trunk that runs in one piece: 160x160 px of the full net, 5 s on two AVX2 cores without a way to stop."""
+
+BLOCK_TILE_MACS = 160e9
+"""Largest tile of one stage: 470x470 px of the full net, 2 s on two AVX2 cores between two looks at `should_stop`."""
+
+TAIL_TILE_MACS = 80e9
+"""Largest tile of the tail: about a second."""
+
+SMALLEST_TILE_PX = 96 * 96
+"""A stage's tile, margin included, is not cut below this: its margin would cost more than the tile."""
+
+SMALLEST_CORE_PX = 32
+"""Shortest side that a cut may leave, so that no tile is all margin."""
+
+_FLOAT = 4
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one axis: its own part `start:stop` within what it is given to see, `low:high`."""
+
+    start: int
+    stop: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Tiles that cover an image: every row span with every column span."""
+
+    rows: tuple[Span, ...]
+    columns: tuple[Span, ...]
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles."""
+        return len(self.rows) * len(self.columns)
+
+    @property
+    def tallest(self) -> int:
+        """Most rows that a tile sees."""
+        return max(span.high - span.low for span in self.rows)
+
+    @property
+    def widest(self) -> int:
+        """Most columns that a tile sees."""
+        return max(span.high - span.low for span in self.columns)
+
+    @property
+    def largest_px(self) -> int:
+        """Most pixels that a tile sees."""
+        return self.tallest * self.widest
+
+    @property
+    def total_px(self) -> int:
+        """Pixels that all tiles see together."""
+        return sum(r.high - r.low for r in self.rows) * sum(c.high - c.low for c in self.columns)
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes that an engine takes for each pixel of a tile, beyond the arrays given to it.
+
+    Attributes:
+        trunk: the whole trunk in one predictor.
+        block: one RRDB with its weights as inputs.
+        tail: the tail, for each pixel of its features.
+    """
+
+    trunk: int
+    block: int
+    tail: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the driver does.
+
+    Attributes:
+        trunk: tiles of every stage, or None when the trunk runs in one piece.
+        tail: tiles of the tail.
+        spooled: the features lie in a file instead of in memory.
+        feature_bytes: size of the features of the whole image.
+        need_bytes: memory that the run is expected to take, without the features if they are spooled.
+    """
+
+    trunk: Grid | None
+    tail: Grid
+    spooled: bool
+    feature_bytes: int
+    need_bytes: int
+
+
+def head_macs(architecture: Architecture) -> int:
+    """Multiplications of the first convolution for each pixel."""
+    return 9 * architecture.features * architecture.in_channels * architecture.unshuffle**2
+
+
+def block_macs(architecture: Architecture) -> int:
+    """Multiplications of one RRDB for each pixel."""
+    nf, gc = architecture.features, architecture.growth
+    return 3 * 9 * (sum((nf + k * gc) * gc for k in range(4)) + (nf + 4 * gc) * nf)
+
+
+def join_macs(architecture: Architecture) -> int:
+    """Multiplications of the trunk's end for each pixel."""
+    return head_macs(architecture) + 9 * architecture.features**2
+
+
+def trunk_macs(architecture: Architecture) -> int:
+    """Multiplications of the whole trunk for each pixel."""
+    return join_macs(architecture) + architecture.blocks * block_macs(architecture)
+
+
+def tail_macs(architecture: Architecture) -> int:
+    """Multiplications of the tail for each pixel of its features."""
+    nf: int = architecture.features
+    factor: int = 4**architecture.doublings
+    doublings: int = sum(4**k for k in range(1, architecture.doublings + 1))
+    return 9 * (doublings * nf * nf + factor * nf * (nf + architecture.out_channels))
+
+
+def spans(length: int, count: int, margin: int) -> tuple[Span, ...]:
+    """Cut `length` into `count` parts that differ by at most one, each seeing `margin` more on either side."""
+    edges = [length * index // count for index in range(count + 1)]
+    return tuple(
+        Span(start, stop, max(0, start - margin), min(length, stop + margin))
+        for start, stop in itertools.pairwise(edges)
+    )
+
+
+def fixed_grid(height: int, width: int, margin: int, side: int) -> Grid:
+    """Tiles of at most `side` pixels a side, margin not counted."""
+    return Grid(spans(height, math.ceil(height / side), margin), spans(width, math.ceil(width / side), margin))
+
+
+def best_grid(height: int, width: int, margin: int, limit_px: int) -> Grid:
+    """The tiles that see fewest pixels in all while none sees more than `limit_px`; ties go to fewer cuts.
+
+    Cuts are at least `SMALLEST_CORE_PX` apart, so a limit below what that takes is exceeded.
+    """
+    best: tuple[float, int, int] | None = None
+    for rows in range(1, max(1, height // SMALLEST_CORE_PX) + 1):
+        seen_rows = _longest(height, rows, margin)
+        columns = _fewest(width, margin, limit_px // seen_rows)
+        if columns is None:
+            continue
+        cost = (height + 2 * margin * (rows - 1)) * (width + 2 * margin * (columns - 1))
+        candidate = (float(cost), rows, columns)
+        best = candidate if best is None or candidate[0] < best[0] else best
+    if best is None:
+        best = (0.0, max(1, height // SMALLEST_CORE_PX), max(1, width // SMALLEST_CORE_PX))
+    return Grid(spans(height, best[1], margin), spans(width, best[2], margin))
+
+
+def _longest(length: int, count: int, margin: int) -> int:
+    """Most that a part sees when `length` is cut into `count`."""
+    sides = 0 if count == 1 else 1 if count == 2 else 2
+    return min(length, math.ceil(length / count) + sides * margin)
+
+
+def _fewest(length: int, margin: int, limit: int) -> int | None:
+    """Fewest parts of `length` that see at most `limit` each, or None if the parts would be too short."""
+    if length <= limit:
+        return 1
+    if 2 * (limit - margin) >= length:
+        count = 2
+    elif limit > 2 * margin:
+        count = max(3, math.ceil(length / (limit - 2 * margin)))
+    else:
+        return None
+    return count if length // count >= SMALLEST_CORE_PX else None
+
+
+def make_plan(
+    height: int,
+    width: int,
+    architecture: Architecture,
+    footprint: Footprint,
+    budget_bytes: int,
+    *,
+    tile: int | None = None,
+    can_spool: bool = False,
+) -> Plan:
+    """Choose between the whole trunk and stages, and the tiles of both halves.
+
+    Args:
+        height: of the features, 1 or more.
+        width: of the features, 1 or more.
+        architecture: the net.
+        footprint: what the engine takes.
+        budget_bytes: memory that the run may take.
+        tile: longest side of a tile, margin not counted; None to choose. It also asks for stages.
+        can_spool: the features may be put into a file.
+
+    Raises:
+        BackendError: HOST_OOM, with the memory needed, when even the smallest tiles do not fit.
+    """
+    feature_bytes = height * width * architecture.features * _FLOAT
+    tail_limit = int(TAIL_TILE_MACS / tail_macs(architecture))
+    if tile is None and height * width * trunk_macs(architecture) <= WHOLE_TRUNK_MACS:
+        tail = _tail_grid(height, width, tail_limit, None)
+        need = 2 * feature_bytes + height * width * footprint.trunk + _tail_bytes(tail, width, architecture, footprint)
+        if need <= budget_bytes:
+            return Plan(None, tail, False, feature_bytes, need)
+    limit = int(BLOCK_TILE_MACS / block_macs(architecture))
+    while True:
+        grid = fixed_grid(height, width, BLOCK_MARGIN, tile) if tile else best_grid(height, width, BLOCK_MARGIN, limit)
+        tail = _tail_grid(height, width, tail_limit, tile)
+        need = _staged_bytes(grid, width, architecture, footprint) + _tail_bytes(tail, width, architecture, footprint)
+        for spooled in (False, True) if can_spool else (False,):
+            total = need + (0 if spooled else feature_bytes)
+            # A file is slower than memory: first see whether smaller tiles leave room for the features.
+            if total <= budget_bytes and (not spooled or limit <= 4 * SMALLEST_TILE_PX or feature_bytes > budget_bytes):
+                return Plan(grid, tail, spooled, feature_bytes, total)
+        if tile or limit <= SMALLEST_TILE_PX:
+            raise _too_little(need + (0 if can_spool else feature_bytes), budget_bytes)
+        limit, tail_limit = max(SMALLEST_TILE_PX, limit // 2), max(SMALLEST_TILE_PX // 4, tail_limit // 2)
+
+
+def _tail_grid(height: int, width: int, limit: int, tile: int | None) -> Grid:
+    return fixed_grid(height, width, TAIL_MARGIN, tile) if tile else strips(height, width, TAIL_MARGIN, limit)
+
+
+def strips(height: int, width: int, margin: int, limit_px: int) -> Grid:
+    """Tiles as wide as the image where rows enough fit into `limit_px`, cut in columns only beyond that."""
+    rows_seen = max(limit_px // width, min(height, SMALLEST_CORE_PX))
+    rows = _fewest_rows(height, margin, rows_seen)
+    columns = _fewest(width, margin, max(limit_px // _longest(height, rows, margin), SMALLEST_CORE_PX + 2 * margin))
+    return Grid(spans(height, rows, margin), spans(width, columns or 1, margin))
+
+
+def _fewest_rows(height: int, margin: int, rows_seen: int) -> int:
+    return 1 if height <= rows_seen else math.ceil(height / max(1, rows_seen - 2 * margin))
+
+
+def _staged_bytes(grid: Grid, width: int, architecture: Architecture, footprint: Footprint) -> int:
+    """Scratch band, a tile's copies in and out, and the engine's own."""
+    feature = architecture.features * _FLOAT
+    band = 0 if grid.tiles == 1 else grid.tallest * width * feature
+    return band + grid.largest_px * (2 * feature + footprint.block)
+
+
+def _tail_bytes(grid: Grid, width: int, architecture: Architecture, footprint: Footprint) -> int:
+    """A tile's features and result, the strip for the sink, and the engine's own."""
+    result: int = 4**architecture.doublings * architecture.out_channels * _FLOAT
+    strip = grid.tallest * width * result
+    return 2 * strip + grid.largest_px * (architecture.features * _FLOAT + result + footprint.tail)
+
+
+def _too_little(need: int, budget: int) -> BackendError:
+    text = (
+        f"The picture needs {_gigabytes(need)} of free memory and {_gigabytes(budget)} can be used; "
+        "close other programs or select a smaller area."
+    )
+    return BackendError("HOST_OOM", text, f"need {need}, budget {budget}")
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

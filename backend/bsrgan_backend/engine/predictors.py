@@ -1,0 +1,241 @@
+"""Predictors of Paddle Inference over saved programs, and the choice of the engine that runs them.
+
+Three engines read the same programs: `openvino` (inside Paddle's own wheel, fastest), `onednn` and `native`. An
+engine may be missing, refuse, give wrong numbers, or crash the process, which nothing in Python can catch. So each
+is tried on a small reference image first, under a marker file: a marker that is still there at the next start says
+that the engine took the process down, and it is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bsrgan_backend.engine import saving
+from bsrgan_backend.engine.planning import TAIL_MARGIN
+from bsrgan_backend.engine.runtime import paddle
+from bsrgan_backend.errors import BackendError
+
+Array = npt.NDArray[np.float32]
+
+TOLERANCE = 1e-3
+"""Largest difference from the reference, as a share of its largest value; float32 engines stay below 1e-5."""
+
+MARKER_LIFE_S = 24 * 3600.0
+"""A marker older than this no longer counts: the process may have been killed from outside."""
+
+_PART_ROWS = 5
+"""Rows of the reference that the trial's second, smaller tail gives: sizes must be free to change."""
+
+_log = logging.getLogger(__name__)
+
+
+class EngineUnusable(Exception):
+    """An engine failed its trial; `str()` says why."""
+
+
+def _openvino(config: Any, blobs: Path) -> None:
+    config.enable_openvino_engine(paddle.inference.PrecisionType.Float32)
+    # Otherwise compiled networks land in ./__cache__ of whatever folder the process runs in.
+    config.set_optim_cache_dir(str(blobs))
+
+
+def _onednn(config: Any, _blobs: Path) -> None:
+    # The old executor takes 66 s to create the full trunk and keeps 5 GB; the new one runs the same saved program.
+    config.enable_new_ir(True)
+    config.enable_new_executor(True)
+    config.enable_mkldnn()
+    config.set_mkldnn_cache_capacity(1)
+
+
+def _native(config: Any, _blobs: Path) -> None:
+    config.disable_mkldnn()
+
+
+ENGINES: dict[str, Callable[[Any, Path], None]] = {"openvino": _openvino, "onednn": _onednn, "native": _native}
+"""How a configuration is told to use each engine, best first."""
+
+
+class Predictor:
+    """One program, ready to run; only in the thread that made it.
+
+    Paddle's predictors are not thread-safe, not even one after the other in all releases, so this is checked.
+
+    Args:
+        folder: saved programs.
+        program: a name of `saving.PROGRAMS`.
+        engine: a key of `ENGINES`.
+        threads: for the arithmetic.
+
+    Raises:
+        EngineUnusable: Paddle refuses the engine or the program.
+    """
+
+    def __init__(self, folder: Path, program: str, engine: str, threads: int) -> None:
+        self._owner = threading.get_ident()
+        parameters = folder / f"{program}.pdiparams"
+        config = paddle.inference.Config(
+            str(folder / f"{program}.pdmodel"), str(parameters) if parameters.exists() else ""
+        )
+        config.disable_glog_info()
+        config.disable_gpu()
+        config.set_cpu_math_library_num_threads(threads)
+        blobs = folder / f"blobs-{engine}"
+        try:
+            ENGINES[engine](config, blobs)
+            self._predictor = paddle.inference.create_predictor(config)
+        except (RuntimeError, ValueError, OSError, NotImplementedError, AttributeError, SystemError) as error:
+            raise EngineUnusable(_first_line(error)) from error
+        self._inputs = {name: self._predictor.get_input_handle(name) for name in self._predictor.get_input_names()}
+        self._output = self._predictor.get_output_handle(self._predictor.get_output_names()[0])
+
+    def run(self, inputs: Mapping[str, Array]) -> Array:
+        """Run once.
+
+        Args:
+            inputs: every input of the program by name, C-contiguous float32; height and width may change.
+
+        Returns:
+            The program's only output, float32, a copy.
+
+        Raises:
+            MemoryError: in whatever form Paddle says it.
+            BackendError: INTERNAL for any other failure of the engine.
+        """
+        if threading.get_ident() != self._owner:
+            raise RuntimeError("a predictor was run in another thread than the one that made it")
+        try:
+            for name, array in inputs.items():
+                handle = self._inputs[name]
+                handle.reshape(array.shape)
+                handle.copy_from_cpu(array)
+            self._predictor.run()
+            return np.asarray(self._output.copy_to_cpu(), dtype=np.float32)
+        except (RuntimeError, ValueError, OSError, SystemError) as error:
+            raise _translated(error) from error
+
+
+def _translated(error: Exception) -> Exception:
+    if re.search(r"ResourceExhausted|[Oo]ut of memory|bad_alloc|alloc(ate)? memory", str(error)):
+        return MemoryError(_first_line(error))
+    return BackendError("INTERNAL", "The engine failed while it computed; see the daemon's log.", f"{error}"[:2000])
+
+
+def _first_line(error: Exception) -> str:
+    """The line of a Paddle error that says what happened, without its C++ stack."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if re.match(r"\(\w+\)|\w*Error", line)]
+    return (told or lines or [type(error).__name__])[-1][:300]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The engine that passed its trial.
+
+    Attributes:
+        engine: a key of `ENGINES`.
+        predictors: by program, all but the whole trunk, which is made when it is first used.
+        notes: one sentence for each engine that was left out, and why.
+    """
+
+    engine: str
+    predictors: dict[str, Predictor]
+    notes: tuple[str, ...]
+
+
+def choose(folder: Path, threads: int, engines: tuple[str, ...], blocks: Sequence[Mapping[str, Array]]) -> Choice:
+    """Try engines in order and return the first that gives the right numbers.
+
+    Args:
+        folder: saved programs, as `saving.prepare` returned it.
+        threads: for the arithmetic.
+        engines: keys of `ENGINES` in the order to try.
+        blocks: weights of every block by the names of `saving.block_inputs`.
+
+    Raises:
+        BackendError: INTERNAL when none works, with all reasons.
+    """
+    notes: list[str] = []
+    for engine in engines:
+        marker = folder / f"trial-{engine}"
+        if _crashed(marker):
+            notes.append(f"The engine {engine} is left out: it stopped the worker at its last start.")
+            _log.warning("%s", notes[-1])
+            continue
+        try:
+            with guarded(marker):
+                predictors = _trial(folder, engine, threads, blocks)
+        except (EngineUnusable, BackendError, MemoryError) as error:
+            notes.append(f"The engine {engine} is left out: {error}.")
+            _log.warning("%s", notes[-1])
+        else:
+            return Choice(engine, predictors, tuple(notes))
+    text = "No engine of PaddlePaddle can run this model on this machine; see the daemon's log."
+    raise BackendError("INTERNAL", text, " ".join(notes))
+
+
+def _crashed(marker: Path) -> bool:
+    try:
+        return time.time() - marker.stat().st_mtime < MARKER_LIFE_S
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def guarded(marker: Path) -> Iterator[None]:
+    """Keep a file while something runs that may take the process down; any Python exception still removes it."""
+    with contextlib.suppress(OSError):
+        marker.write_text("running", encoding="ascii")
+    try:
+        yield
+    finally:
+        marker.unlink(missing_ok=True)
+
+
+def _trial(folder: Path, engine: str, threads: int, blocks: Sequence[Mapping[str, Array]]) -> dict[str, Predictor]:
+    """Run the whole net stage by stage on the reference, then its tail once more at another size."""
+    image, features, result = saving.reference(folder)
+    predictors = {name: Predictor(folder, name, engine, threads) for name in ("head", "block", "join", "tail")}
+    if engine == "openvino" and not _openvino_is_loaded():
+        raise EngineUnusable("this wheel of PaddlePaddle does not carry it")
+    values = predictors["head"].run({"image": image})
+    for weights in blocks:
+        values = predictors["block"].run({"features": values, **weights})
+    check("trunk", predictors["join"].run({"image": image, "features": values}), features)
+    tail = predictors["tail"]
+    check("tail", tail.run({"features": features}), result)
+    part = np.ascontiguousarray(features[:, :, : _PART_ROWS + TAIL_MARGIN])
+    rows = _PART_ROWS * result.shape[2] // features.shape[2]
+    check("tail", tail.run({"features": part})[:, :, :rows], result[:, :, :rows])
+    return predictors
+
+
+def check(what: str, got: Array, wanted: Array) -> None:
+    """Compare numbers with the reference.
+
+    Raises:
+        EngineUnusable: shapes differ, or any value is further off than `TOLERANCE`.
+    """
+    if got.shape != wanted.shape:
+        raise EngineUnusable(f"its {what} has shape {got.shape} instead of {wanted.shape}")
+    worst = float(np.max(np.abs(got - wanted)))
+    if not worst <= TOLERANCE * max(1.0, float(np.max(np.abs(wanted)))):
+        raise EngineUnusable(f"its {what} gives wrong numbers (off by {worst:.3g})")
+
+
+def _openvino_is_loaded() -> bool:
+    """Whether the plug-in is really in the process: Paddle silently goes on without it where it is missing."""
+    if not sys.platform.startswith("linux"):
+        return True
+    return "openvino_intel_cpu_plugin" in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
