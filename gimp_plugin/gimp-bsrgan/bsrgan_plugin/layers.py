@@ -1,0 +1,167 @@
+"""A layer as rows of bytes and back: lossless, in the layer's own colour space, strip by strip."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gi.repository import Babl, Gegl, Gimp
+
+from bsrgan_plugin.outputs import Area, Size
+
+STRIP_ROWS = 256
+"""Rows that are read at once: two rows of GEGL's 128 px tiles."""
+
+FLUSH_BYTES = 64 * 1024 * 1024
+"""Written bytes after which tiles go to GIMP and leave this process."""
+
+CACHE_BYTES = 64 * 1024 * 1024
+"""GEGL's tile cache in this process; its default is half of the machine's memory."""
+
+
+@dataclass(frozen=True)
+class PixelFormat:
+    """How pixels of a layer travel.
+
+    Attributes:
+        babl_name: the format for GEGL, with the layer's own space in it.
+        dtype: `u8` or `f32`, as the wire names it.
+        channels: 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA.
+    """
+
+    babl_name: str
+    dtype: str
+    channels: int
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of one pixel."""
+        return self.channels * (1 if self.dtype == "u8" else 4)
+
+
+def limit_cache() -> None:
+    """Keep GEGL's tile cache of this process small; tiles live in GIMP anyway."""
+    Gegl.config().set_property("tile-cache-size", CACHE_BYTES)
+
+
+def format_of(layer: Gimp.Drawable) -> PixelFormat:
+    """The format in which the pixels of `layer` travel without loss.
+
+    Non-linear values in the layer's own space, alpha straight, gray as gray. Layers of 8 bit non-linear (and
+    indexed ones) travel as u8, all others as float: 8 bit linear or perceptual would lose steps as u8.
+    """
+    native = layer.get_format()
+    encoding = Babl.format_get_encoding(native)
+    components = ("Y'", 1) if layer.is_gray() else ("R'G'B'", 3)
+    is_u8 = layer.is_indexed() or (encoding.startswith(components[0]) and encoding.endswith(" u8"))
+    alpha = "A" if layer.has_alpha() else ""
+    plain = f"{components[0]}{alpha} {'u8' if is_u8 else 'float'}"
+    # A plain name would mean sRGB and convert; with the layer's space the numbers stay what they are.
+    name = Babl.get_name(Babl.format_with_space(plain, Babl.format_get_space(native)))
+    return PixelFormat(name, "u8" if is_u8 else "f32", components[1] + len(alpha))
+
+
+@contextlib.contextmanager
+def as_seen(layer: Gimp.Layer) -> Iterator[Gimp.Layer]:
+    """Yield a layer whose buffer holds what the user sees of `layer`: with its live filters applied.
+
+    A layer without visible filters is yielded itself. Otherwise a copy in a picture of its own is, so the filters
+    of the original stay editable.
+    """
+    if not any(live.get_visible() for live in layer.get_filters()):
+        yield layer
+        return
+    image = layer.get_image()
+    scratch = Gimp.Image.new_with_precision(
+        layer.get_width(), layer.get_height(), image.get_base_type(), image.get_precision()
+    )
+    try:
+        scratch.undo_disable()
+        if profile := image.get_color_profile():
+            scratch.set_color_profile(profile)
+        copy = Gimp.Layer.new_from_drawable(layer, scratch)
+        scratch.insert_layer(copy, None, 0)
+        for live in copy.get_filters():
+            if not live.get_visible():
+                live.delete()
+        copy.merge_filters()
+        yield copy
+    finally:
+        scratch.delete()
+
+
+class RowReader:
+    """Rows of an area of a drawable as bytes."""
+
+    def __init__(self, drawable: Gimp.Drawable, area: Area, babl_name: str, pixel_bytes: int) -> None:
+        self._drawable = drawable
+        self._area = area
+        self._babl_name = babl_name
+        self._row_bytes = area.width * pixel_bytes
+        self._buffer: Gegl.Buffer | None = drawable.get_buffer()
+
+    def rows(self, first_row: int, count: int) -> bytes:
+        """Rows first_row..first_row+count-1 of the area, top to bottom, interleaved.
+
+        Raises:
+            RuntimeError: GEGL gave another number of bytes.
+        """
+        assert self._buffer is not None
+        strips = []
+        for start in range(first_row, first_row + count, STRIP_ROWS):
+            height = min(STRIP_ROWS, first_row + count - start)
+            rectangle = Gegl.Rectangle.new(self._area.x, self._area.y + start, self._area.width, height)
+            strip = self._buffer.get(rectangle, 1.0, self._babl_name, Gegl.AbyssPolicy.NONE)
+            if len(strip) != self._row_bytes * height:
+                raise RuntimeError(f"{len(strip)} bytes read, {self._row_bytes * height} expected")
+            strips.append(strip)
+        return strips[0] if len(strips) == 1 else b"".join(strips)
+
+    def close(self) -> None:
+        """Give the tiles back."""
+        self._buffer = None
+
+
+class RowWriter:
+    """Rows of bytes into a drawable; tiles leave this process as they are filled."""
+
+    def __init__(self, drawable: Gimp.Drawable, size: Size, babl_name: str, pixel_bytes: int) -> None:
+        self._drawable = drawable
+        self._size = size
+        self._babl_name = babl_name
+        self._row_bytes = size.width * pixel_bytes
+        self._buffer: Gegl.Buffer | None = None
+        self._unflushed = 0
+
+    def rows(self, first_row: int, data: bytes) -> None:
+        """Write the rows from first_row on.
+
+        Args:
+            first_row: the first row that is written.
+            data: whole rows. GEGL takes `bytes` quickly and other buffers item by item.
+
+        Raises:
+            RuntimeError: the data are no whole rows within the drawable; GEGL itself would ignore them silently.
+        """
+        count, rest = divmod(len(data), self._row_bytes)
+        if rest or not count or first_row < 0 or first_row + count > self._size.height:
+            raise RuntimeError(f"{len(data)} bytes do not fit rows {first_row} and after")
+        if self._buffer is None:
+            self._buffer = self._drawable.get_buffer()
+        self._buffer.set(Gegl.Rectangle.new(0, first_row, self._size.width, count), self._babl_name, data)
+        self._unflushed += len(data)
+        if self._unflushed >= FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send everything to GIMP and free it here."""
+        if self._buffer is not None:
+            self._buffer.flush()
+            self._buffer = None
+            self._unflushed = 0
+
+    def finish(self) -> None:
+        """Send everything to GIMP and tell it that the drawable changed."""
+        self.flush()
+        self._drawable.update(0, 0, self._size.width, self._size.height)

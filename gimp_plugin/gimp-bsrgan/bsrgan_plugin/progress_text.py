@@ -1,0 +1,110 @@
+"""How far a run is, as a fraction and a line of text. Without gi."""
+
+from __future__ import annotations
+
+from bsrgan_plugin.translation import _
+
+# Where each stretch of a run begins and ends on the bar; the network has nearly all of the time.
+_SENDING = (0.0, 0.04)
+_LOADING = (0.04, 0.06)
+_RUNNING = (0.06, 0.94)
+_RECEIVING = (0.94, 0.99)
+
+
+class ProgressText:
+    """The state of one run in words. The fraction never goes back.
+
+    Attributes:
+        fraction: 0..1.
+        text: one line for the user.
+    """
+
+    def __init__(self) -> None:
+        self.fraction = 0.0
+        self.text = _("Connecting to the daemon…")
+
+    def starting(self) -> None:
+        """No daemon runs yet."""
+        self._show(0.0, _("Starting the daemon…"))
+
+    def sending(self, done: int, total: int) -> None:
+        """Pixels go to the daemon; `done` of `total` rows are sent."""
+        self._show(_along(_SENDING, done, total), _("Sending the pixels…"))
+
+    def queued(self, ahead: int = 0) -> None:
+        """The job waits for `ahead` others; 0 when nobody knows how many."""
+        text = (
+            _("Waiting for {count} other jobs to end…").format(count=ahead)
+            if ahead > 1
+            else _("Waiting for another job to end…")
+        )
+        self._show(_LOADING[0], text)
+
+    def working(self, phase: str, done: int, total: int, unit: str, eta_s: float) -> None:
+        """What the daemon said in PROGRESS.
+
+        Args:
+            phase: queued, loading, running or finishing.
+            done: how many units are done; for a queued job, how many are ahead of it.
+            total: how many there are; 0 when nobody knows.
+            unit: what is counted, a word of the protocol.
+            eta_s: seconds left, negative when unknown.
+        """
+        if phase == "queued":
+            self.queued(done)
+        elif phase == "loading":
+            self._show(_along(_LOADING, done, total), _("Loading the model…"))
+        elif phase == "running":
+            self._show(_along(_RUNNING, done, total), _running(done, total, unit, eta_s))
+        else:
+            self._show(_RUNNING[1], _("Finishing the result…"))
+
+    def receiving(self, done: int, total: int) -> None:
+        """Pixels come back; `done` of `total` rows are here."""
+        self._show(_along(_RECEIVING, done, total), _("Receiving the result…"))
+
+    def placing(self) -> None:
+        """The result is put into the picture."""
+        self._show(_RECEIVING[1], _("Putting the result into the picture…"))
+
+    def cancelling(self) -> None:
+        """The user pressed Cancel."""
+        self._show(self.fraction, _("Cancelling…"))
+
+    def _show(self, fraction: float, text: str) -> None:
+        self.fraction = max(self.fraction, fraction)
+        self.text = text
+
+
+def time_left(eta_s: float) -> str:
+    """A rough time in words, such as `about 3 min left`; empty when it is unknown (negative)."""
+    if eta_s < 0:
+        return ""
+    if eta_s < 5:
+        return _("a few seconds left")
+    if eta_s < 60:
+        return _("about {seconds} s left").format(seconds=5 * round(eta_s / 5))
+    minutes = round(eta_s / 60)
+    if minutes < 60:
+        return _("about {minutes} min left").format(minutes=minutes)
+    return _("about {hours} h {minutes} min left").format(hours=minutes // 60, minutes=minutes % 60)
+
+
+def _running(done: int, total: int, unit: str, eta_s: float) -> str:
+    if total > 0:
+        current = min(done + 1, total)
+        templates = {
+            "tiles": _("Upscaling: tile {current} of {total}"),
+            "strips": _("Upscaling: strip {current} of {total}"),
+        }
+        text = templates.get(unit, _("Upscaling: step {current} of {total}")).format(current=current, total=total)
+    else:
+        text = _("Upscaling…")
+    left = time_left(eta_s)
+    return f"{text}, {left}" if left else text
+
+
+def _along(stretch: tuple[float, float], done: int, total: int) -> float:
+    begin, end = stretch
+    share = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
+    return begin + (end - begin) * share

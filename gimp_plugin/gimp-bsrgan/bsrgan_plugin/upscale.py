@@ -1,0 +1,96 @@
+"""One run of the filter: checks, dialog, pixels to the daemon and back, result into the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gi.repository import Gimp
+
+from bsrgan_plugin import job, outcomes, progress
+from bsrgan_plugin.layers import limit_cache
+from bsrgan_plugin.outputs import OutputMode
+from bsrgan_plugin.translation import _
+
+
+@dataclass(frozen=True)
+class Upscaled:
+    """What a successful run returns.
+
+    Attributes:
+        image: the picture that holds the result.
+        layer: the result.
+    """
+
+    image: Gimp.Image
+    layer: Gimp.Layer
+
+
+def run(
+    procedure: Gimp.Procedure,
+    run_mode: Gimp.RunMode,
+    image: Gimp.Image,
+    drawables: list[Gimp.Drawable],
+    config: Gimp.ProcedureConfig,
+) -> Upscaled:
+    """Run the filter.
+
+    Args:
+        procedure: `plug-in-bsrgan-upscale`.
+        run_mode: INTERACTIVE shows the dialog first.
+        image: the picture.
+        drawables: what is selected in it; must be one layer.
+        config: the arguments; the dialog writes into it.
+
+    Raises:
+        Exception: whatever ended the run; `outcomes.of_error` knows the sentence. The picture is as it was then.
+    """
+    limit_cache()
+    layer = the_layer(image, drawables)
+    source = job.source_of(image, layer)
+    if run_mode == Gimp.RunMode.INTERACTIVE:
+        from bsrgan_plugin import dialog
+
+        if not dialog.ask(procedure, config, layer, source):
+            raise outcomes.Cancelled
+    options = job.Options(
+        model=config.get_property("model"),
+        scale=config.get_property("scale"),
+        mode=OutputMode(config.get_property("output")),
+        endpoint=config.get_property("endpoint"),
+    )
+    with progress.open_progress(run_mode) as shown:
+        result_image, result_layer = job.upscale(layer, source, options, shown)
+    if options.mode is OutputMode.NEW_IMAGE and run_mode != Gimp.RunMode.NONINTERACTIVE:
+        _display(result_image)
+    Gimp.displays_flush()
+    return Upscaled(result_image, result_layer)
+
+
+def the_layer(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer:
+    """The one layer that is to be upscaled.
+
+    Raises:
+        outcomes.Refusal: there is none or more than one, or it is a group, mask, channel or floating selection.
+    """
+    if len(drawables) != 1:
+        raise outcomes.Refusal(_("Select exactly one layer and run the filter again."))
+    drawable = drawables[0]
+    if isinstance(drawable, Gimp.LayerMask):
+        raise outcomes.Refusal(_("A layer mask cannot be upscaled by itself; click the layer's picture first."))
+    if isinstance(drawable, Gimp.Channel):
+        raise outcomes.Refusal(_("A channel cannot be upscaled; select a layer and run the filter again."))
+    if drawable.is_group():
+        raise outcomes.Refusal(_("A layer group cannot be upscaled; merge it or select one of its layers."))
+    if image.get_floating_sel() is not None:
+        raise outcomes.Refusal(_("There is a floating selection; anchor it or make it a layer first."))
+    if not isinstance(drawable, Gimp.Layer):
+        raise outcomes.Refusal(_("Only layers can be upscaled; select one and run the filter again."))
+    return drawable
+
+
+def _display(image: Gimp.Image) -> None:
+    try:
+        Gimp.Display.new(image)
+    except TypeError:
+        # A GIMP without a screen makes no display; the picture is returned all the same.
+        return

@@ -1,0 +1,82 @@
+"""Progress in words."""
+
+from __future__ import annotations
+
+import pytest
+from bsrgan_plugin.progress_text import ProgressText, time_left
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+counts = st.integers(0, 2**53)
+steps = st.one_of(
+    st.tuples(st.just("sending"), st.tuples(counts, counts)),
+    st.tuples(st.just("receiving"), st.tuples(counts, counts)),
+    st.tuples(st.sampled_from(["starting", "queued", "placing", "cancelling"]), st.just(())),
+    st.tuples(
+        st.just("working"),
+        st.tuples(
+            st.sampled_from(["queued", "loading", "running", "finishing"]),
+            counts,
+            counts,
+            st.sampled_from(["tiles", "strips", "MB", ""]),
+            st.floats(-1.0, 1e9),
+        ),
+    ),
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(told=st.lists(steps, max_size=12))
+def test_the_bar_never_goes_back_and_the_line_never_goes_silent(told):
+    """Whatever arrives in whatever order, the fraction grows within 0..1 and there is one line of text."""
+    progress = ProgressText()
+    before = 0.0
+    for name, values in told:
+        getattr(progress, name)(*values)
+        assert before <= progress.fraction <= 1.0
+        assert progress.text
+        assert "\n" not in progress.text
+        assert "{" not in progress.text
+        before = progress.fraction
+
+
+def test_a_running_job_names_the_tile_and_the_time_left():
+    """The line counts the tile that is being worked on, not those that are done."""
+    progress = ProgressText()
+    progress.working("running", 2, 12, "tiles", 130.0)
+    assert progress.text == "Upscaling: tile 3 of 12, about 2 min left"
+    progress.working("running", 12, 12, "tiles", 0.0)
+    assert progress.text == "Upscaling: tile 12 of 12, a few seconds left"
+
+
+def test_an_unknown_unit_is_still_counted():
+    """A unit that a newer daemon counts is shown as steps."""
+    progress = ProgressText()
+    progress.working("running", 0, 4, "bands", -1.0)
+    assert progress.text == "Upscaling: step 1 of 4"
+
+
+def test_unknown_totals_show_no_numbers():
+    """With no total there is neither a count nor a time."""
+    progress = ProgressText()
+    progress.working("running", 0, 0, "tiles", -1.0)
+    assert progress.text == "Upscaling…"
+
+
+@pytest.mark.parametrize(
+    ("eta_s", "text"),
+    [
+        (-1.0, ""),
+        (0.0, "a few seconds left"),
+        (4.9, "a few seconds left"),
+        (5.0, "about 5 s left"),
+        (43.0, "about 45 s left"),
+        (60.0, "about 1 min left"),
+        (89.0, "about 1 min left"),
+        (3570.0, "about 1 h 0 min left"),
+        (3900.0, "about 1 h 5 min left"),
+    ],
+)
+def test_times_are_rough_words(eta_s, text):
+    """Seconds left become a time that does not pretend to be exact."""
+    assert time_left(eta_s) == text
