@@ -26,9 +26,9 @@ import numpy.typing as npt
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture, Weights
 
-FEATURES_MAX = 1024
-BLOCKS_MAX = 256
-GROWTH_MAX = 512
+FEATURES_MAX = 512
+BLOCKS_MAX = 64
+GROWTH_MAX = 256
 DOUBLINGS_MAX = 5
 SCALES = (1, 2, 4, 8)
 
@@ -275,7 +275,7 @@ def _float32(name: str, array: npt.NDArray[np.generic]) -> npt.NDArray[np.float3
     if array.dtype.kind != "f":
         raise refuse(f"This network's '{name}' holds {array.dtype} instead of real numbers; {_WANTED}.")
     with np.errstate(over="ignore"):
-        result = np.ascontiguousarray(array, dtype=np.float32)
+        result = np.require(array, np.float32, ["C", "A"])
     if not np.isfinite(result).all():
         raise refuse(f"This network's '{name}' holds numbers that are not finite; download the file again.")
     return result

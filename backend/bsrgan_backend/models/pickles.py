@@ -1,0 +1,119 @@
+"""Pickles read as data: a fixed list of instructions and of names, and nothing in them is ever executed.
+
+Two fences. First the instructions are listed without carrying any out: only those that plain containers of tensors
+need are allowed, memo numbers and lengths are bounded (an unpickler allocates what such a number says). Then an
+unpickler runs whose lookup of names knows a few stand-ins of ours and refuses every other name.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import pickletools
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.models.layouts import refuse
+
+INSTRUCTIONS_MAX = 2_000_000
+PICKLE_BYTES_MAX = 32 * 1024 * 1024
+
+_REFUSED = frozenset({"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"})
+_MEMO = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+_ERRORS: tuple[type[Exception], ...] = (
+    *(pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, TypeError, ValueError),
+    *(KeyError, OverflowError, MemoryError, RecursionError),
+)
+
+
+def load(
+    content: bytes,
+    start: int,
+    names: Mapping[tuple[str, str], object],
+    persistent: Callable[[Any], object] | None = None,
+) -> tuple[Any, int]:
+    """One pickle at `start`, and where it ends.
+
+    Args:
+        content: bytes that hold the pickle.
+        start: its first byte.
+        names: (module, name) to the stand-in that the pickle gets for it; every other name is refused.
+        persistent: gives the object for a persistent id; without it those are refused.
+
+    Raises:
+        BackendError: MODEL_LOAD for damaged pickles and for every name and instruction that is not allowed.
+    """
+    end = _scan(content, start)
+    reader = _Reader(io.BytesIO(content[start:end]), names, persistent)
+    try:
+        return reader.load(), end
+    except _ERRORS as error:
+        raise damaged(f"{type(error).__name__}: {str(error)[:120]}") from error
+
+
+def damaged(detail: str) -> BackendError:
+    """The error of a torch file whose content does not fit together."""
+    return refuse("This .pth file is incomplete or damaged; download it again.", detail)
+
+
+def _scan(content: bytes, start: int) -> int:
+    """Where the pickle ends; raises when it holds more than data."""
+    stream = io.BytesIO(content[start : start + PICKLE_BYTES_MAX])
+    count = 0
+    try:
+        for instruction, argument, _ in pickletools.genops(stream):
+            count += 1
+            if count > INSTRUCTIONS_MAX:
+                raise damaged("too many instructions")
+            if instruction.name in _REFUSED:
+                raise _suspicious(instruction.name)
+            if instruction.name in _MEMO and int(argument or 0) > count:
+                raise damaged("memo number")
+    except _ERRORS as error:
+        raise damaged(f"{type(error).__name__}: {str(error)[:120]}") from error
+    return start + stream.tell()
+
+
+def _suspicious(what: str) -> BackendError:
+    return refuse(
+        f"This file is a program, not only weights: reading it would use '{what[:80]}', which was refused; "
+        "get the model as .safetensors or from its authors.",
+        what,
+    )
+
+
+class _Reader(pickle.Unpickler):
+    """An unpickler that finds only the names given to it."""
+
+    def __init__(
+        self,
+        stream: io.BytesIO,
+        names: Mapping[tuple[str, str], object],
+        persistent: Callable[[Any], object] | None,
+    ) -> None:
+        super().__init__(stream, encoding="utf-8")
+        self._names = names
+        self._persistent = persistent
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The stand-in for a name, `OrderedDict` itself (it cannot be altered by the pickle), or a refusal."""
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) in self._names:
+            return self._names[module, name]
+        root = module.partition(".")[0]
+        if root == "numpy" or root == "paddle":
+            raise refuse(
+                "This file is a NumPy or PaddlePaddle pickle (.pdparams), which is not read for safety; "
+                "get the model as .pth or .safetensors.",
+                f"{module}.{name}",
+            )
+        raise _suspicious(f"{module}.{name}")
+
+    def persistent_load(self, identity: Any) -> Any:
+        """A storage, by the function given."""
+        if self._persistent is None:
+            raise damaged("persistent id")
+        return self._persistent(identity)
