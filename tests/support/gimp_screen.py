@@ -1,0 +1,178 @@
+"""A full GIMP on a virtual screen, driven as a person does: menus, keys, clicks, and pictures of what is seen."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.gimp_session import GimpSession
+
+SCREENSHOTS_VARIABLE = "GIMP_BSRGAN_SCREENSHOTS"
+"""A folder that keeps the screenshots; without it they go away with the test."""
+SIZE = "1280x900"
+START_S = 90.0
+WINDOW_S = 60.0
+POLL_S = 0.2
+SETTLE_S = 0.6
+"""Time that GTK gets to draw after a key: there is no event to wait for."""
+
+
+class ScreenError(AssertionError):
+    """What was expected on the screen did not come in time."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window on the screen: its X id, title, and place in pixels."""
+
+    id: str
+    title: str
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class Screen:
+    """The screen of one running GIMP."""
+
+    def __init__(self, session: GimpSession, process: subprocess.Popen[bytes], log: Path, shots: Path) -> None:
+        self._session = session
+        self._process = process
+        self._log = log
+        self._shots = shots
+        self._display = ""
+
+    def wait_ready(self) -> None:
+        """Wait until the X server has told its number."""
+        number = self._session.base / "display"
+        self._wait(lambda: number.exists() and number.read_text("utf-8").endswith("\n"), "the X server", START_S)
+        self._display = f":{number.read_text('utf-8').strip()}"
+
+    def windows(self) -> list[Window]:
+        """All visible windows with a title."""
+        found = self._run("xdotool", "search", "--onlyvisible", "--name", ".").stdout.split()
+        windows = [self._window(identity) for identity in found]
+        return [window for window in windows if window is not None]
+
+    def wait_window(self, title: str, deadline_s: float = WINDOW_S) -> Window:
+        """Wait for a window whose title matches the regular expression `title`, and activate it.
+
+        Raises:
+            ScreenError: it did not come; a screenshot and all titles are named.
+        """
+        found: list[Window] = []
+
+        def seen() -> bool:
+            found[:] = [window for window in self.windows() if re.search(title, window.title)]
+            return bool(found)
+
+        self._wait(seen, f"a window titled {title!r}", deadline_s)
+        self.activate(found[0])
+        return self._window(found[0].id) or found[0]
+
+    def wait_gone(self, window: Window, deadline_s: float = WINDOW_S) -> None:
+        """Wait until a window is closed."""
+        self._wait(lambda: self._window(window.id) is None, f"the end of window {window.title!r}", deadline_s)
+
+    def activate(self, window: Window) -> None:
+        """Bring a window to the front and give it the keys."""
+        self._run("xdotool", "windowactivate", "--sync", window.id)
+        time.sleep(SETTLE_S)
+
+    def keys(self, *keys: str) -> None:
+        """Press keys one after the other (names of xdotool) in the active window."""
+        for key in keys:
+            # Without a window: GTK passes over events that are sent to one.
+            self._checked("xdotool", "key", "--clearmodifiers", key)
+            time.sleep(SETTLE_S)
+
+    def click(self, x: int, y: int) -> None:
+        """Click with the left button at a place of the screen, in pixels."""
+        self._checked("xdotool", "mousemove", "--sync", str(x), str(y), "click", "1")
+        time.sleep(SETTLE_S)
+
+    def type(self, text: str) -> None:
+        """Type text into the active window."""
+        self._checked("xdotool", "type", "--delay", "30", text)
+        time.sleep(SETTLE_S)
+
+    def shot(self, name: str) -> Path:
+        """Save what the screen shows as `GIMP's suite-NAME.png` and return its path."""
+        self._shots.mkdir(parents=True, exist_ok=True)
+        inside = self._session.base / "shot.png"
+        self._checked("import", "-window", "root", str(inside))
+        path = self._shots / f"{self._session.suite}-{name}.png"
+        path.write_bytes(inside.read_bytes())
+        return path
+
+    def log(self) -> str:
+        """What GIMP, its plug-ins and the X server printed."""
+        return self._log.read_text("utf-8", "replace")
+
+    def _window(self, identity: str) -> Window | None:
+        title = self._run("xdotool", "getwindowname", identity)
+        shape = self._run("xdotool", "getwindowgeometry", "--shell", identity)
+        if title.returncode or shape.returncode:
+            return None
+        facts = dict(line.split("=", 1) for line in shape.stdout.split())
+        x, y, width, height = (int(facts[key]) for key in ("X", "Y", "WIDTH", "HEIGHT"))
+        return Window(identity, title.stdout.strip(), x, y, width, height)
+
+    def _wait(self, condition, what: str, deadline_s: float) -> None:
+        end = time.monotonic() + deadline_s
+        while not condition():
+            if self._process.poll() is not None:
+                raise ScreenError(f"GIMP ended while the test waited for {what}.\n{self.log()[-4000:]}")
+            if time.monotonic() > end:
+                raise ScreenError(f"{what} did not come within {deadline_s:.0f} s; {self._told()}")
+            time.sleep(POLL_S)
+
+    def _told(self) -> str:
+        with contextlib.suppress(AssertionError, OSError):
+            picture = self.shot("failure")
+            return f"see {picture}; windows: {[window.title for window in self.windows()]}\n{self.log()[-4000:]}"
+        return self.log()[-4000:]
+
+    def _checked(self, *command: str) -> None:
+        ended = self._run(*command)
+        if ended.returncode:
+            raise ScreenError(f"{command[0]} failed: {ended.stderr.strip()}; {self._told()}")
+
+    def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        full = self._session.enter(self._process, command, {"DISPLAY": self._display})
+        return subprocess.run(full, capture_output=True, text=True, check=False, timeout=60)
+
+
+@contextlib.contextmanager
+def full_gimp(session: GimpSession, *files: Path, shots: Path | None = None) -> Iterator[Screen]:
+    """Start Xvfb, openbox and GIMP with `files` open; yields when GIMP's image window is there.
+
+    Args:
+        session: where; its plug-in has to be installed already.
+        files: pictures below the session's `base`.
+        shots: where screenshots go, unless the environment names a folder.
+    """
+    base = session.base
+    folder = Path(os.environ.get(SCREENSHOTS_VARIABLE) or shots or base / "shots")
+    (base / "display").unlink(missing_ok=True)
+    script = f"""
+Xvfb -displayfd 3 -screen 0 {SIZE}x24 -nolisten tcp 3>{base}/display &
+while ! [ -s {base}/display ]; do sleep 0.1; done
+export DISPLAY=:$(cat {base}/display)
+openbox &
+exec gimp -n -s "$@"
+"""
+    log = base / "screen.log"
+    command = ["sh", "-euc", script, "gimp", *map(str, files)]
+    with session.started(command, log) as process:
+        screen = Screen(session, process, log, folder)
+        screen.wait_ready()
+        screen.wait_window("GIMP$" if not files else re.escape(files[-1].stem), START_S)
+        yield screen
