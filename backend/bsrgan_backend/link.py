@@ -1,24 +1,34 @@
 """The supervisor's line to a worker: length-prefixed JSON over a socket pair, with open files beside it.
 
-Neither side trusts the other to be alive, so reading never blocks longer than its caller says, and a closed
-line is an ordinary answer (`None`), not an error. Pixels never travel here: both sides share open spool files.
+Neither side trusts the other to be alive: a closed line is the ordinary `LinkClosed`, and a side that set its
+socket non-blocking never waits. Pixels never travel here: both sides share open spool files. POSIX passes the
+descriptors themselves; where that is not possible (Windows) their paths travel and the receiver opens them, so
+that readers get open descriptors everywhere.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import socket
 import struct
+import sys
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 _LENGTH = struct.Struct(">I")
 _LONGEST_BYTES = 1024 * 1024
 _MOST_FILES = 4
+_STDIN = "stdin"
+
+PASSES_FILES = hasattr(socket, "send_fds")
+"""Whether descriptors can be passed over a socket on this system."""
 
 
 class LinkClosed(Exception):
-    """The other process closed its end or is gone."""
+    """The other process closed its end, is gone, or sent what is no message."""
 
 
 class Link:
@@ -26,10 +36,12 @@ class Link:
 
     Attributes:
         sock: the connected stream socket; on POSIX a Unix socket, so that files can be passed.
+        passes_files: whether descriptors travel (else paths do).
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, passes_files: bool = PASSES_FILES) -> None:
         self.sock = sock
+        self.passes_files = passes_files
         self._buffer = bytearray()
         self._files: deque[int] = deque()
 
@@ -38,43 +50,63 @@ class Link:
         return self.sock.fileno()
 
     def close(self) -> None:
-        """Close the socket; files received but never taken stay with whoever took the message."""
+        """Close the socket and the received files that no message has handed out."""
         self.sock.close()
+        while self._files:
+            os.close(self._files.popleft())
 
-    def send(self, message: dict[str, Any], files: tuple[int, ...] = ()) -> None:
-        """Send a message and, on POSIX, descriptors of open files with it.
+    def send(self, message: dict[str, Any], files: Sequence[int] = (), paths: Sequence[str] = ()) -> None:
+        """Send a message and open files with it; the count travels as `files`.
+
+        Args:
+            message: what JSON can hold.
+            files: descriptors, at most 4; the receiver gets its own copies.
+            paths: the same files by path, needed only where descriptors cannot be passed.
 
         Raises:
-            LinkClosed: the other process is gone.
+            LinkClosed: the other process is gone, or (non-blocking) has not read for so long that the line is full.
         """
-        body = json.dumps(message, separators=(",", ":")).encode()
-        frame = _LENGTH.pack(len(body)) + body
+        passed = files if self.passes_files else ()
+        if files and not passed:
+            message = {**message, "paths": list(paths)}
+        frame = _frame({**message, "files": len(passed)} if passed else message)
         try:
-            if files:
+            if passed:
                 # sendmsg may take a part of the frame only; the files go with its first byte.
-                sent = socket.send_fds(self.sock, [frame], list(files))
+                sent = socket.send_fds(self.sock, [frame], list(passed))
                 frame = frame[sent:]
             self.sock.sendall(frame)
         except OSError as error:
             raise LinkClosed(str(error)) from error
 
     def receive(self) -> list[tuple[dict[str, Any], list[int]]]:
-        """Read what is there (blocking until something is) and return the complete messages with their files.
+        """Read what is there (a blocking socket waits until something is) and return the complete messages.
+
+        Returns:
+            Messages in order, each with its open files; the caller closes those.
 
         Raises:
             LinkClosed: the other process is gone, or sent what is no message.
         """
         try:
-            data, files, _flags, _address = socket.recv_fds(self.sock, 64 * 1024, _MOST_FILES)
+            data, files = self._read()
         except (BlockingIOError, InterruptedError):
             return []
         except OSError as error:
             raise LinkClosed(str(error)) from error
+        self._files.extend(files)
         if not data:
             raise LinkClosed("end of file")
         self._buffer += data
-        self._files.extend(files)
         return self._complete()
+
+    def _read(self) -> tuple[bytes, list[int]]:
+        if not self.passes_files:
+            return self.sock.recv(64 * 1024), []
+        # Without CLOEXEC a file passed just before a fork would live on in the child.
+        flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+        data, files, _flags, _address = socket.recv_fds(self.sock, 64 * 1024, _MOST_FILES, flags)
+        return data, files
 
     def _complete(self) -> list[tuple[dict[str, Any], list[int]]]:
         messages = []
@@ -85,8 +117,66 @@ class Link:
             end = _LENGTH.size + length
             if len(self._buffer) < end:
                 break
-            message = json.loads(self._buffer[_LENGTH.size : end])
+            message = _message(bytes(self._buffer[_LENGTH.size : end]))
             del self._buffer[:end]
-            count = int(message.get("files", 0))
-            messages.append((message, [self._files.popleft() for _ in range(min(count, len(self._files)))]))
+            messages.append((message, self._files_of(message)))
         return messages
+
+    def _files_of(self, message: dict[str, Any]) -> list[int]:
+        if not self.passes_files:
+            paths = message.get("paths", [])
+            try:
+                return [os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0)) for path in paths[:_MOST_FILES]]
+            except (OSError, TypeError) as error:
+                raise LinkClosed(f"a passed file cannot be opened: {error}") from error
+        count = message.get("files", 0)
+        if not isinstance(count, int) or not 0 <= count <= len(self._files):
+            raise LinkClosed(f"message with {count!r} files, {len(self._files)} arrived")
+        return [self._files.popleft() for _ in range(count)]
+
+
+def _frame(message: dict[str, Any]) -> bytes:
+    body = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
+    return _LENGTH.pack(len(body)) + body
+
+
+def _message(body: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise LinkClosed(f"no JSON: {type(error).__name__}") from error
+    if not isinstance(message, dict):
+        raise LinkClosed("no JSON object")
+    return message
+
+
+def pair() -> tuple[Link, socket.socket]:
+    """A fresh line: this process's end, and the socket to hand to a child process with `handed_over`."""
+    ours, theirs = socket.socketpair()
+    return Link(ours), theirs
+
+
+def child_argument(theirs: socket.socket) -> str:
+    """What the child gets as `--link-fd`: the inherited descriptor, or "stdin" where none can be inherited."""
+    return str(theirs.fileno()) if PASSES_FILES else _STDIN
+
+
+def hand_over(theirs: socket.socket, pid: int) -> bytes:
+    """What to write to the child's standard input after its start: nothing on POSIX, the shared socket elsewhere."""
+    if sys.platform == "win32":
+        return base64.b64encode(theirs.share(pid)) + b"\n"
+    return b""
+
+
+def inherited(argument: str) -> Link:
+    """The child's end of the line, from its `--link-fd` argument.
+
+    Raises:
+        ValueError: the argument is neither a descriptor's number nor "stdin".
+        OSError: the descriptor is no socket.
+    """
+    if argument == _STDIN:
+        if sys.platform == "win32":
+            return Link(socket.fromshare(base64.b64decode(sys.stdin.buffer.readline())))
+        raise ValueError("the line comes over standard input on Windows only")
+    return Link(socket.socket(fileno=int(argument)))
