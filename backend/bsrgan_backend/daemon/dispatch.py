@@ -1,0 +1,350 @@
+"""The queue meets the worker: starting, running, cancelling, watching, replacing and unloading it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Any
+
+from bsrgan_backend.daemon.jobs import Job
+from bsrgan_backend.daemon.ledger import Ledger
+from bsrgan_backend.daemon.logs import log
+from bsrgan_backend.daemon.workers import Worker, WorkerFacts, WorkerStarter
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.link import LinkClosed
+from bsrgan_backend.settings import Settings
+from bsrgan_wire.errors import CODES
+from bsrgan_wire.messages import Progress
+
+RESTARTS = 3
+RESTART_WINDOW_S = 300.0
+START_S = 180.0
+"""Paddle's import takes seconds, on a busy machine with a cold disk much longer."""
+LEAVE_S = 10.0
+DEATHS_ALLOWED = 2
+_INPUTS_REMEMBERED = 256
+_PHASES = ("loading", "running", "finishing")
+
+
+class Dispatcher:
+    """Owns the one worker.
+
+    Attributes:
+        worker: the living one, or None.
+        facts: of the latest worker.
+        restarts: workers that were replaced because they died or hung.
+        is_closing: no worker is started any more.
+    """
+
+    def __init__(self, ledger: Ledger, settings: Settings, starter: WorkerStarter, clock: Callable[[], float]) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._starter = starter
+        self._clock = clock
+        self.worker: Worker | None = None
+        self.facts = WorkerFacts()
+        self.restarts = 0
+        self.is_closing = False
+        self._auto_device = ""
+        self._idle_since = 0.0
+        self._dying: list[Worker] = []
+        self._crashes: deque[float] = deque()
+        self._deaths: OrderedDict[tuple[int, ...], int] = OrderedDict()
+
+    # --- what others ask of it ---------------------------------------------------------------------------------
+
+    def refuse_if_broken(self) -> None:
+        """Check that a worker may be started.
+
+        Raises:
+            BackendError: WORKER_CRASHED, when it died too often within five minutes.
+        """
+        now = self._clock()
+        while self._crashes and now - self._crashes[0] > RESTART_WINDOW_S:
+            self._crashes.popleft()
+        if len(self._crashes) > RESTARTS:
+            wait_s = math.ceil(RESTART_WINDOW_S - (now - self._crashes[0]))
+            raise BackendError(
+                "WORKER_CRASHED",
+                f"The worker stopped {len(self._crashes)} times within five minutes and rests for {wait_s} seconds; "
+                "see the log that 'gimp-bsrgan status' names.",
+            )
+
+    def is_poisoned(self, job: Job) -> bool:
+        """Whether this input has already ended two workers."""
+        return self._deaths.get(job.fingerprint, 0) >= DEATHS_ALLOWED
+
+    def wanted_device(self, device: str) -> str:
+        """What a job that asks for `device` runs on: "auto" means the setting."""
+        return self._settings.device if device == "auto" else device
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job that has not ended; a running one has `cancel_grace_s` before its worker is killed."""
+        if job.state != "running":
+            self._ledger.change(job, "cancelled", "CANCELLED")
+        elif job.cancel_by is None:
+            job.cancel_by = self._clock() + self._settings.cancel_grace_s
+            self._send({"t": "cancel", "job": job.id})
+
+    def wake(self) -> None:
+        """Start a worker or a job if there is something to do; call it after every change."""
+        queue = self._ledger.jobs.queue()
+        if not queue and not self._expected_device():
+            return
+        if self.worker is None:
+            self._start(queue[0].device if queue else self._expected_device())
+        elif self.worker.state == "ready" and self._ledger.jobs.running() is None and queue:
+            if self._fits(self.worker, queue[0].device):
+                self._run(self.worker, queue[0])
+            else:
+                self._unload(self.worker)
+        self._ledger.update_positions()
+
+    def _expected_device(self) -> str:
+        """The device of a job that is still on its way, so that the worker starts while the pixels arrive."""
+        return next((job.device for job in self._ledger.jobs if job.state == "uploading"), "")
+
+    def _fits(self, worker: Worker, device: str) -> bool:
+        if worker.device == device or worker.facts.device == device:
+            return True
+        return device == "auto" and bool(self._auto_device) and worker.facts.device == self._auto_device
+
+    # --- the worker's life -------------------------------------------------------------------------------------
+
+    def _start(self, device: str) -> None:
+        if self.is_closing:
+            return
+        try:
+            self.refuse_if_broken()
+            self.worker = self._starter.start(device, self._clock())
+        except BackendError as error:
+            self._fail_waiting(error)
+        except OSError as error:
+            log.error("the worker cannot be started: %s", error)
+            self._fail_waiting(BackendError("WORKER_CRASHED", "The worker process could not be started; see the log."))
+        else:
+            log.info("worker %d started for %s", self.worker.pid, device)
+
+    def _fail_waiting(self, error: BackendError, device: str = "") -> None:
+        for job in self._ledger.jobs:
+            if job.state in ("queued", "uploading") and device in ("", job.device):
+                self._ledger.change(job, "failed", error.code, error.text)
+
+    def _run(self, worker: Worker, job: Job) -> None:
+        submit = job.submit
+        order = {
+            "t": "run",
+            "job": job.id,
+            "task": submit.task,
+            "width": submit.width,
+            "height": submit.height,
+            "channels": submit.channels,
+            "dtype": submit.dtype,
+            "out_width": submit.out_width,
+            "out_height": submit.out_height,
+            "model": job.model,
+            "params": submit.params,
+        }
+        assert job.input is not None
+        assert job.output is not None
+        worker.heard = self._clock()
+        self._ledger.change(job, "running")
+        try:
+            worker.run(order, (job.input, job.output))
+        except LinkClosed as error:
+            self._lost(str(error))
+
+    def _unload(self, worker: Worker) -> None:
+        log.info("worker %d unloads", worker.pid)
+        worker.state = "leaving"
+        worker.heard = self._clock()
+        self._send({"t": "unload"})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self.worker is None:
+            return
+        try:
+            self.worker.link.send(message)
+        except LinkClosed as error:
+            self._lost(str(error))
+
+    def _lost(self, why: str) -> None:
+        """The worker is gone or must go: its job ends, and the next one gets another worker."""
+        worker, self.worker = self.worker, None
+        if worker is None:
+            return
+        worker.kill()
+        self._dying.append(worker)
+        self.facts.rss_bytes, self.facts.model = 0, ""
+        job = self._ledger.jobs.running()
+        if worker.state == "leaving" and job is None:
+            log.info("worker %d has left", worker.pid)
+            return
+        if job is not None and job.cancel_by is not None:
+            log.warning("worker %d replaced after a cancel", worker.pid)
+            self._ledger.change(job, "cancelled", "CANCELLED")
+            return
+        log.warning("worker %d lost: %s; it printed: %s", worker.pid, why, self._starter.last_words())
+        self.restarts += 1
+        self._crashes.append(self._clock())
+        if job is not None:
+            self._blame(job, "TIMEOUT" if why == "silent" else "WORKER_CRASHED")
+
+    def _blame(self, job: Job, code: str) -> None:
+        deaths = self._deaths.pop(job.fingerprint, 0) + 1
+        self._deaths[job.fingerprint] = deaths
+        if len(self._deaths) > _INPUTS_REMEMBERED:
+            self._deaths.popitem(last=False)
+        self._ledger.change(job, "failed", "POISONED_INPUT" if deaths >= DEATHS_ALLOWED else code)
+
+    # --- what the worker says ----------------------------------------------------------------------------------
+
+    def on_readable(self) -> None:
+        """Read from the worker."""
+        if self.worker is None:
+            return
+        try:
+            messages = self.worker.link.receive()
+        except LinkClosed as error:
+            self._lost(str(error))
+            return
+        for message, files in messages:
+            for descriptor in files:  # a worker has none to give
+                os.close(descriptor)
+            if self.worker is not None:
+                self.worker.heard = self._clock()
+                self._take(self.worker, message)
+
+    def _take(self, worker: Worker, message: dict[str, Any]) -> None:
+        kind = message.get("t")
+        if kind in ("ready", "loaded", "memory"):
+            worker.facts.take(message)
+            self.facts = worker.facts
+        if kind == "ready" and worker.state == "starting":
+            worker.state = "ready"
+            self._idle_since = self._clock()
+            if worker.device == "auto":
+                self._auto_device = worker.facts.device
+            log.info("worker %d ready on %s", worker.pid, worker.facts.device)
+        job = self._ledger.jobs.running()
+        if job is None and kind == "failed" and worker.state == "starting":
+            self._start_failed(worker, message)
+        elif job is not None and kind == "loaded":
+            job.add_notes(_texts(message.get("notes")))
+        elif job is not None and message.get("job") == job.id:
+            self._take_for(job, kind, message)
+
+    def _start_failed(self, worker: Worker, message: dict[str, Any]) -> None:
+        """The worker cannot work at all (device missing, say): asking again would not help its jobs."""
+        error = _failure(message)
+        log.warning("worker %d cannot start: %s %s", worker.pid, error.code, error.detail)
+        worker.state = "leaving"
+        self._fail_waiting(error, worker.device)
+        self._lost("cannot start")
+
+    def _take_for(self, job: Job, kind: Any, message: dict[str, Any]) -> None:
+        if kind == "progress":
+            progress = _progress(job, message)
+            if progress is not None and job.cancel_by is None:
+                job.note_progress(progress)
+            return
+        if kind not in ("done", "failed", "cancelled"):
+            return
+        self._idle_since = self._clock()
+        if job.cancel_by is not None or kind == "cancelled":
+            self._ledger.change(job, "cancelled", "CANCELLED")
+        elif kind == "failed":
+            error = _failure(message)
+            log.warning("job %s: %s", job.id[:8], error.detail or error.text)
+            self._ledger.change(job, "failed", error.code, error.text)
+        else:
+            self._finish(job, message)
+
+    def _finish(self, job: Job, message: dict[str, Any]) -> None:
+        assert job.output is not None
+        if message.get("total") != job.output_bytes or job.output.length() != job.output_bytes:
+            log.error("job %s: %d bytes written of %d", job.id[:8], job.output.length(), job.output_bytes)
+            self._ledger.change(job, "failed", "INTERNAL", "The worker's result has the wrong size; see the log.")
+            return
+        job.add_notes(_texts(message.get("notes")))
+        model, seconds = message.get("model"), message.get("seconds")
+        if isinstance(model, str) and model:
+            job.model = model[:128]
+        if isinstance(seconds, int | float) and 0 <= seconds <= 1e9:
+            job.seconds = float(seconds)
+        self._ledger.change(job, "ready")
+
+    # --- time --------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Watch the worker: silence, cancels that are not obeyed, idleness, the dead."""
+        self._dying = [worker for worker in self._dying if not worker.is_reaped()]
+        worker, now = self.worker, self._clock()
+        if worker is None:
+            return
+        job = self._ledger.jobs.running()
+        if job is not None:
+            if job.cancel_by is not None and now >= job.cancel_by:
+                self._lost("did not stop")
+            elif job.cancel_by is None and now - worker.heard > self._settings.worker_silence_s:
+                self._lost("silent")
+        elif worker.state == "starting" and now - worker.heard > START_S:
+            self._lost("not ready in time")
+        elif worker.state == "leaving" and now - worker.heard > LEAVE_S:
+            self._lost("did not leave")
+        elif worker.state == "ready" and self._is_idle_for_too_long(now):
+            self._unload(worker)
+
+    def _is_idle_for_too_long(self, now: float) -> bool:
+        keep_s = self._settings.keep_alive_s
+        return keep_s >= 0 and not self._ledger.jobs.waiting() and now - self._idle_since >= keep_s
+
+    def is_waiting(self) -> bool:
+        """Whether a deadline is near: a cancel that runs, or a process that must be reaped."""
+        job = self._ledger.jobs.running()
+        return bool(self._dying) or (job is not None and job.cancel_by is not None)
+
+    def close(self) -> None:
+        """Stop the worker; `is_closed` says when it is over."""
+        self.is_closing = True
+        if self.worker is not None:
+            self.worker.state = "leaving"
+            self.worker.heard = self._clock()
+            self._send({"t": "stop"})
+
+    def is_closed(self) -> bool:
+        """Whether no worker process is left."""
+        self.tick()
+        return self.worker is None and not self._dying
+
+    def kill(self) -> None:
+        """End every worker process at once and wait for the kernel to confirm it."""
+        if self.worker is not None:
+            self.worker.kill()
+            self._dying.append(self.worker)
+            self.worker = None
+        for worker in self._dying:
+            worker.process.wait()
+        self._dying.clear()
+
+
+def _texts(value: Any) -> list[str]:
+    return [note for note in value if isinstance(note, str)] if isinstance(value, list) else []
+
+
+def _failure(message: dict[str, Any]) -> BackendError:
+    code, text, detail = message.get("code"), message.get("text"), message.get("detail")
+    known = code if isinstance(code, str) and code in CODES else "INTERNAL"
+    return BackendError(known, text if isinstance(text, str) else "", str(detail or "")[:500])
+
+
+def _progress(job: Job, message: dict[str, Any]) -> Progress | None:
+    done, total, eta = message.get("done"), message.get("total"), message.get("eta", -1.0)
+    phase, unit = message.get("phase"), message.get("unit")
+    if phase not in _PHASES or type(done) is not int or type(total) is not int or not 0 <= done <= total <= 2**53:
+        return None
+    if not isinstance(eta, int | float) or not 0 <= eta <= 1e9:
+        eta = -1.0
+    return Progress(job.id, phase, done, total, unit[:16] if isinstance(unit, str) else "tiles", float(eta))

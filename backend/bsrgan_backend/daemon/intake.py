@@ -1,0 +1,78 @@
+"""Checks of a SUBMIT before anything is allocated or reserved: pure functions on Python integers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.settings import DEVICE_PATTERN, MODEL_PATTERN, Settings
+from bsrgan_wire import limits
+from bsrgan_wire.messages import Submit
+
+TASKS = frozenset({"upscale"})
+SPACES = frozenset({"nonlinear"})
+
+
+def installed_models(root: Path) -> list[str]:
+    """Ids of the models below `root`, sorted; a model is installed when its facts file is there."""
+    try:
+        return sorted(path.stem for path in (root / "models").glob("*.json") if re.fullmatch(MODEL_PATTERN, path.stem))
+    except OSError:
+        return []
+
+
+def check_submit(submit: Submit, settings: Settings, models: Collection[str]) -> str:
+    """Return the id of the model that the job will use.
+
+    Args:
+        submit: the order as decoded.
+        settings: limits and the default model.
+        models: ids of the installed models.
+
+    Raises:
+        BackendError: with the code that says what is wrong: BAD_DTYPE, ZERO_SIZE, BAD_SHAPE, TOO_MANY_PIXELS,
+            BAD_PARAM or MODEL_MISSING.
+    """
+    _check_size("picture", submit.width, submit.height, settings.input_px)
+    _check_size("result", submit.out_width, submit.out_height, settings.output_px)
+    if not 1 <= submit.channels <= 4:
+        raise BackendError("BAD_SHAPE", f"A picture has 1 to 4 channels, not {submit.channels}.")
+    if submit.dtype not in limits.ITEM_BYTES:
+        raise BackendError("BAD_DTYPE", f"Samples are one of {', '.join(limits.ITEM_BYTES)}; convert the picture.")
+    _check_option("task", submit.task, TASKS)
+    _check_option("space", submit.space, SPACES)
+    if not re.fullmatch(DEVICE_PATTERN, submit.device):
+        raise BackendError("BAD_PARAM", "The device is auto, cpu, gpu or gpu:N.")
+    model = submit.model or settings.model
+    if not re.fullmatch(MODEL_PATTERN, model):
+        raise BackendError("BAD_PARAM", "The model's name is not valid; 'gimp-bsrgan models list' names them.")
+    if model not in models:
+        raise BackendError(
+            "MODEL_MISSING",
+            f"The model {model} is not installed; get it with 'gimp-bsrgan models download {model}' or choose another.",
+        )
+    return model
+
+
+def _check_size(what: str, width: int, height: int, most_px: int) -> None:
+    if width == 0 or height == 0:
+        raise BackendError("ZERO_SIZE", f"The {what} is empty; choose a layer or selection with at least one pixel.")
+    if width < 0 or height < 0:
+        raise BackendError("BAD_SHAPE", f"The {what} has a negative size.")
+    if width > limits.SIDE_PX or height > limits.SIDE_PX:
+        raise BackendError(
+            "TOO_MANY_PIXELS", f"A side of the {what} is longer than {limits.SIDE_PX} pixels; select a smaller area."
+        )
+    if width * height > most_px:
+        raise BackendError(
+            "TOO_MANY_PIXELS",
+            f"The {what} has {width * height / 1e6:.0f} megapixels, {most_px / 1e6:.0f} are allowed; "
+            "select a smaller area.",
+        )
+
+
+def _check_option(name: str, value: str, allowed: Collection[str]) -> None:
+    if value not in allowed:
+        raise BackendError("BAD_PARAM", f"The {name} is one of: {', '.join(sorted(allowed))}.")
