@@ -1,0 +1,118 @@
+"""The one model in memory: chosen, loaded, kept for the next job, replaced when another one is asked for."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from bsrgan_backend.engine import host
+from bsrgan_backend.engine.engine import Engine
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.models import catalog
+from bsrgan_backend.models.store import ModelStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Resident:
+    """A loaded model.
+
+    Attributes:
+        model: its id.
+        engine: what runs it.
+        seconds: that loading took.
+        rate: units of the engine's progress per second, measured in the last job; 0 before there was one.
+    """
+
+    model: str
+    engine: Engine
+    seconds: float
+    rate: float = field(default=0.0)
+
+
+class Residency:
+    """Loads models for the thread that calls it, at most one at a time.
+
+    Attributes:
+        store: the installed models.
+        default_model: id used for jobs that name none.
+        resident: the model in memory, or None.
+    """
+
+    def __init__(self, root: Path, device: str, threads: int, default_model: str) -> None:
+        self.store = ModelStore(root / "models")
+        self.default_model = default_model
+        self.resident: Resident | None = None
+        self._root = root
+        self._device = device
+        self._threads = threads or host.usable_threads()
+
+    def facts(self) -> dict[str, Any]:
+        """The fields of the `ready` message; the engine is known once a model is loaded, and empty before."""
+        try:
+            paddle = metadata.version("paddlepaddle")
+        except metadata.PackageNotFoundError:
+            paddle = ""
+        return {
+            "device": self._device,
+            "device_name": host.processor_name(),
+            "engine": self.resident.engine.facts.engine if self.resident else "",
+            "paddle": paddle,
+            "threads": self._threads,
+        }
+
+    def warm_up(self) -> None:
+        """Import the runtime now, while nobody waits; a failure is told to the first job, which meets it again."""
+        try:
+            from bsrgan_backend.engine import paddle_engine  # noqa: F401 - a second and 300 MB
+        except BackendError as error:
+            log.warning("%s", error)
+
+    def choose(self, asked: str) -> tuple[str, list[str]]:
+        """The model for a job, and what to tell about the choice.
+
+        Args:
+            asked: id, or empty for the default. When the default is not installed, the first installed one in the
+                catalog's order takes its place, then any other.
+
+        Raises:
+            BackendError: MODEL_MISSING when nothing is installed.
+        """
+        if asked:
+            return asked, []
+        installed = [model.id for model in self.store.installed()]
+        if self.default_model in installed:
+            return self.default_model, []
+        order = [entry.id for entry in catalog.ENTRIES]
+        chosen = next((model for model in [*order, *installed] if model in installed), None)
+        if chosen is None:
+            raise BackendError(
+                "MODEL_MISSING", "No model is installed; get one with 'gimp-bsrgan models download'.", "empty store"
+            )
+        return chosen, [f"The model {self.default_model} is not installed; {chosen} was used."]
+
+    def load(self, model: str) -> tuple[Resident, bool]:
+        """The model ready to run, and whether it had to be loaded for that.
+
+        Raises:
+            BackendError: MODEL_MISSING, MODEL_HASH, MODEL_LOAD, DEVICE, HOST_OOM or DISK_FULL.
+        """
+        if self.resident is not None and self.resident.model == model:
+            return self.resident, False
+        if self._device != "cpu":
+            raise BackendError("DEVICE", "The chosen device cannot be used; choose 'auto' or 'cpu'.", self._device)
+        weights = self.store.load(model)
+        # The old one goes first: two in memory could be one too many.
+        self.resident = None
+        started = time.monotonic()
+        from bsrgan_backend.engine import paddle_engine
+
+        engine = paddle_engine.load(weights, self._root / "cache", threads=self._threads, spool=self._root / "spool")
+        self.resident = Resident(model, engine, time.monotonic() - started)
+        log.info("model %s ready after %.2f s on %s", model, self.resident.seconds, engine.facts.engine)
+        return self.resident, True
