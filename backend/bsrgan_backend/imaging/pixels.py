@@ -10,6 +10,7 @@ are clamped on the way in and results never leave 0..1; a rule for highlights ab
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,8 @@ import numpy.typing as npt
 from bsrgan_backend.errors import BackendError
 
 Floats = npt.NDArray[np.float32]
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float16] | npt.NDArray[np.float32]
+Pixels = npt.NDArray[Any]
+"""An array of an outside type: u8, u16, f16 or f32."""
 
 _DTYPES: dict[str, np.dtype[np.generic]] = {
     "u8": np.dtype("u1"),

@@ -1,0 +1,130 @@
+"""Picture files to pixels: what the file says, nothing guessed, everything else refused in one sentence."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.imaging.pictures import modes, orientation, tiff
+from bsrgan_backend.imaging.pictures.picture import MOST_PX, Picture, require_size, unreadable
+from bsrgan_backend.imaging.pixels import Pixels
+
+_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "PPM")
+_NEAREST = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp"}
+_PNG_DEPTH_OFFSET = 24
+
+# What decoders raise for files that are damaged or not what their first bytes say.
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+
+
+def read_picture(path: Path) -> Picture:
+    """Read a picture file whole, turned upright.
+
+    PNG, TIFF, JPEG, WebP, BMP, GIF and PPM; of several pages or frames the first. Palettes become RGB or RGBA, CMYK
+    becomes RGB through its profile.
+
+    Args:
+        path: the file.
+
+    Raises:
+        BackendError: with one sentence: no file, no picture, damaged, empty, too large, or of a kind that cannot be
+            worked on. HOST_OOM when it does not fit into memory.
+    """
+    data = _bytes_of(path)
+    try:
+        with _no_bomb_limit():
+            return tiff.read(data) if tiff.is_tiff(data) else _read(data)
+    except BackendError as error:
+        raise BackendError(error.code, f"{path.name}: {error.text}", error.detail) from None
+    except MemoryError:
+        raise BackendError("HOST_OOM", f"{path.name}: There is too little free memory for this picture.") from None
+    except UnidentifiedImageError:
+        text = "This is no picture that can be read (PNG, TIFF, JPEG, WebP, BMP, GIF or PPM)."
+        raise unreadable(f"{path.name}: {text}") from None
+    except _DAMAGED as error:
+        raise unreadable(
+            f"{path.name}: The file is damaged or incomplete.", f"{type(error).__name__}: {error}"
+        ) from None
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise unreadable(f"{path.name}: There is no such file.") from None
+    except IsADirectoryError:
+        raise unreadable(f"{path.name}: This is a folder, not a picture.") from None
+    except OSError as error:
+        raise unreadable(f"{path.name}: The file cannot be read ({error.strerror}).") from None
+    if not data:
+        raise unreadable(f"{path.name}: The file is empty.")
+    return data
+
+
+@contextmanager
+def _no_bomb_limit() -> Iterator[None]:
+    """Let this module's own bound on pixels count instead of Pillow's, which is a third of it."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = MOST_PX
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Image.DecompressionBombError:
+        raise BackendError("TOO_MANY_PIXELS", "The picture is too large to be worked on.") from None
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _read(data: bytes) -> Picture:
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        require_size(*image.size)
+        notes = []
+        if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+            notes.append("Only the first frame is used.")
+        exif, turn = orientation.reset(image.info.get("exif", b""))
+        icc = image.info.get("icc_profile") or b""
+        dpi = _resolution(image)
+        if image.format == "PNG" and data[_PNG_DEPTH_OFFSET] == 16:
+            pixels = _deep_png(data, image)
+        else:
+            pixels, icc, conversions = modes.unpack(image, icc)
+            notes += conversions
+        return Picture(
+            orientation.upright(pixels, turn),
+            icc,
+            exif,
+            orientation.turned_dpi(dpi, turn),
+            _NEAREST.get(image.format or "", "png"),
+            tuple(notes),
+        )
+
+
+def _resolution(image: Image.Image) -> tuple[float, float] | None:
+    dpi = image.info.get("dpi")
+    if not dpi or len(dpi) != 2 or not all(0 < float(value) < 1e6 for value in dpi):
+        return None
+    return float(dpi[0]), float(dpi[1])
+
+
+def _deep_png(data: bytes, image: Image.Image) -> Pixels:
+    """Pixels of a 16-bit PNG; Pillow would cut colour to 8 bit."""
+    # Pillow's own pass finds truncated and damaged files, which OpenCV fills with gray.
+    image.load()
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise unreadable("The file is damaged or incomplete.")
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    # OpenCV repeats the gray of gray with alpha (colour type 4).
+    gray_alpha = data[_PNG_DEPTH_OFFSET + 1] == 4
+    return pixels[..., 2:] if gray_alpha else tiff.rgb_from_bgr(pixels)

@@ -1,0 +1,131 @@
+"""Pixels to picture files: whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.imaging import pixels as pixel_types
+from bsrgan_backend.imaging.pictures import png, tiff
+from bsrgan_backend.imaging.pictures.picture import Picture
+from bsrgan_backend.imaging.pixels import PixelFormat
+
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_JPEG_QUALITY = 95
+_JPEG_SIDE_PX, _WEBP_SIDE_PX = 65_500, 16_383
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def write_picture(path: Path, picture: Picture) -> None:
+    """Write a picture in the format that the name's ending says; an existing file is replaced once all is there.
+
+    PNG and TIFF keep 8 and 16 bit, TIFF floats too. What a format cannot hold is brought down with one rounding:
+    floats to 16 bit in PNG, everything to 8 bit in JPEG (quality 95, no chroma subsampling) and WebP (lossless).
+    Profile, Exif and resolution go with it (WebP has no resolution).
+
+    Args:
+        path: ending .png, .tif, .tiff, .jpg, .jpeg or .webp.
+        picture: what to write.
+
+    Raises:
+        BackendError: BAD_PARAM for another ending, a folder that cannot be written, transparency in a JPEG;
+            TOO_MANY_PIXELS for the format's own bounds; DISK_FULL. Nothing is left behind then.
+    """
+    write = _WRITERS.get(path.suffix.lower())
+    if write is None:
+        raise BackendError(
+            "BAD_PARAM", f"{path.name}: Pictures are written as .png, .tif, .jpg or .webp; choose one of these."
+        )
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        try:
+            with part.open("w+b") as file:
+                write(file, picture)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            raise
+    except BackendError as error:
+        raise BackendError(error.code, f"{path.name}: {error.text}", error.detail) from None
+    except OSError as error:
+        raise _named(error, path) from None
+
+
+def _named(error: OSError, path: Path) -> BackendError:
+    if error.errno in _FULL:
+        return BackendError(
+            "DISK_FULL", f"{path.name}: The disk is too full for the picture; free some space and try again."
+        )
+    return BackendError("BAD_PARAM", f"{path.name}: The file cannot be written ({error.strerror or error}).")
+
+
+def _write_png(file: BinaryIO, picture: Picture) -> None:
+    png.write(file, _as(picture, "u16") if picture.pixels.dtype.kind == "f" else picture)
+
+
+def _write_jpeg(file: BinaryIO, picture: Picture) -> None:
+    picture = _as(picture, "u8")
+    if picture.pixels.shape[2] in (2, 4):
+        if (picture.pixels[..., -1] < 255).any():
+            raise BackendError("BAD_PARAM", "JPEG cannot hold transparency; choose .png, .tif or .webp.")
+        picture = replace(picture, pixels=np.ascontiguousarray(picture.pixels[..., :-1]))
+    _require_sides(picture, _JPEG_SIDE_PX, "JPEG")
+    extra = {"dpi": picture.dpi} if picture.dpi else {}
+    # Exif in JPEG lives in one segment of at most 64 KiB.
+    exif = b"Exif\x00\x00" + picture.exif if 0 < len(picture.exif) <= 65_000 else b""
+    _save(file, picture, "JPEG", quality=_JPEG_QUALITY, subsampling=0, exif=exif, **extra)
+
+
+def _write_webp(file: BinaryIO, picture: Picture) -> None:
+    picture = _as(picture, "u8")
+    _require_sides(picture, _WEBP_SIDE_PX, "WebP")
+    _save(file, picture, "WEBP", lossless=True, exact=True, method=4, exif=picture.exif)
+
+
+def _save(file: BinaryIO, picture: Picture, kind: str, **options: object) -> None:
+    pixels = picture.pixels
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels, _MODES[pixels.shape[2]])
+    # Through memory: Pillow's encoders lose the reason when writing a file fails.
+    buffer = io.BytesIO()
+    image.save(buffer, kind, icc_profile=picture.icc or None, **options)
+    file.write(buffer.getbuffer())
+
+
+def _as(picture: Picture, dtype: str) -> Picture:
+    layout = PixelFormat(dtype, picture.pixels.shape[2])
+    if picture.pixels.dtype == layout.numpy_dtype:
+        return picture
+    values = picture.pixels.astype(np.float32)
+    if picture.pixels.dtype.kind == "u":
+        values /= np.float32(np.iinfo(picture.pixels.dtype).max)
+    colours = layout.colours
+    alpha = values[..., colours] if layout.has_alpha else None
+    return replace(picture, pixels=pixel_types.join(values[..., :colours], alpha, layout))
+
+
+def _require_sides(picture: Picture, most: int, name: str) -> None:
+    if max(picture.pixels.shape[:2]) > most:
+        raise BackendError("TOO_MANY_PIXELS", f"{name} cannot hold sides above {most} pixels; choose .png or .tif.")
+
+
+_WRITERS: dict[str, Callable[[BinaryIO, Picture], None]] = {
+    ".png": _write_png,
+    ".tif": tiff.write,
+    ".tiff": tiff.write,
+    ".jpg": _write_jpeg,
+    ".jpeg": _write_jpeg,
+    ".webp": _write_webp,
+}
