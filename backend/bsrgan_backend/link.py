@@ -103,9 +103,10 @@ class Link:
     def _read(self) -> tuple[bytes, list[int]]:
         if not self.passes_files:
             return self.sock.recv(64 * 1024), []
-        # Without CLOEXEC a file passed just before a fork would live on in the child.
-        flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-        data, files, _flags, _address = socket.recv_fds(self.sock, 64 * 1024, _MOST_FILES, flags)
+        data, files, _flags, _address = socket.recv_fds(self.sock, 64 * 1024, _MOST_FILES)
+        for descriptor in files:
+            # recv_fds ignores the flag that would do this; without it the file would live on in a child process.
+            os.set_inheritable(descriptor, False)
         return data, files
 
     def _complete(self) -> list[tuple[dict[str, Any], list[int]]]:
