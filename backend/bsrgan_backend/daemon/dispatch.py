@@ -48,6 +48,7 @@ class Dispatcher:
         self.restarts = 0
         self.is_closing = False
         self._auto_device = ""
+        self._replacement = ""
         self._idle_since = 0.0
         self._dying: list[Worker] = []
         self._crashes: deque[float] = deque()
@@ -91,11 +92,14 @@ class Dispatcher:
     def wake(self) -> None:
         """Start a worker or a job if there is something to do; call it after every change."""
         queue = self._ledger.jobs.queue()
-        if not queue and not self._expected_device():
+        device = queue[0].device if queue else self._expected_device() or self._replacement
+        if self.worker is None and device:
+            self._replacement = ""
+            self._start(device)
             return
         if self.worker is None:
-            self._start(queue[0].device if queue else self._expected_device())
-        elif self.worker.state == "ready" and self._ledger.jobs.running() is None and queue:
+            return
+        if self.worker.state == "ready" and self._ledger.jobs.running() is None and queue:
             if self._fits(self.worker, queue[0].device):
                 self._run(self.worker, queue[0])
             else:
@@ -185,6 +189,8 @@ class Dispatcher:
         if job is not None and job.cancel_by is not None:
             log.warning("worker %d replaced after a cancel", worker.pid)
             self._ledger.change(job, "cancelled", "CANCELLED")
+            # It worked, and its import takes seconds: have another ready before the next job comes.
+            self._replacement = worker.device
             return
         log.warning("worker %d lost: %s; it printed: %s", worker.pid, why, self._starter.last_words())
         self.restarts += 1
