@@ -1,0 +1,92 @@
+"""Which files are upscaled into which: decided before anything is read, so that mistakes cost no time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bsrgan_backend.cli.failure import Failure
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm", ".pgm", ".gif"})
+"""What counts as a picture in a folder; a file that is named itself may be called anything."""
+
+MARK = "_BSRGAN"
+USAGE = 2
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture.
+
+    Attributes:
+        source: the file to read.
+        target: the file to write; its folder exists or is made. With `-d` its suffix is decided after reading.
+        is_named: the target was given by `-o`, so its suffix counts.
+    """
+
+    source: Path
+    target: Path
+    is_named: bool = False
+
+
+def plan(inputs: list[Path], output: Path | None, folder: Path | None) -> list[Item]:
+    """List what is to be done.
+
+    Args:
+        inputs: files and folders; of a folder its pictures, without results of earlier runs, not its subfolders.
+        output: `-o`, for exactly one file.
+        folder: `-d`; results are named `NAME_BSRGAN.png`.
+
+    Raises:
+        Failure: wrong use of `-o` (status 2), a folder without pictures, or two inputs with one result.
+    """
+    if output is not None:
+        return [_single(inputs, output)]
+    if folder is None:
+        raise Failure("Say where results go: -o FILE for one picture, -d FOLDER for any number.", USAGE)
+    if folder.exists() and not folder.is_dir():
+        raise Failure(f"{folder} is a file; -d takes a folder.", USAGE)
+    items = [Item(source, folder / f"{source.stem}{MARK}.png") for source in _sources(inputs)]
+    _check_unique(items)
+    return items
+
+
+def _single(inputs: list[Path], output: Path) -> Item:
+    if len(inputs) != 1 or inputs[0].is_dir():
+        raise Failure("-o takes exactly one picture; use -d FOLDER for several or for a folder.", USAGE)
+    if output.is_dir():
+        raise Failure(f"{output} is a folder; use -d for folders, or name a file.", USAGE)
+    if output.exists() and inputs[0].exists() and output.samefile(inputs[0]):
+        raise Failure("The result would replace the picture itself; choose another name.", USAGE)
+    return Item(inputs[0], output, is_named=True)
+
+
+def _sources(inputs: list[Path]) -> Iterator[Path]:
+    for entry in inputs:
+        if not entry.is_dir():
+            yield entry
+            continue
+        found = sorted(path for path in entry.iterdir() if _is_picture(path))
+        if not found:
+            raise Failure(f"There are no pictures in {entry}.")
+        yield from found
+
+
+def _is_picture(path: Path) -> bool:
+    return (
+        path.is_file()
+        and path.suffix.lower() in SUFFIXES
+        and not path.name.startswith(".")
+        and not path.stem.endswith(MARK)
+    )
+
+
+def _check_unique(items: list[Item]) -> None:
+    seen: dict[Path, Path] = {}
+    for item in items:
+        other = seen.setdefault(item.target, item.source)
+        if other is not item.source:
+            raise Failure(f"{other} and {item.source} would both become {item.target.name}; do them separately.")
+        if item.target.exists() and item.source.exists() and item.target.samefile(item.source):
+            raise Failure(f"The result of {item.source} would replace it; choose another folder.", USAGE)

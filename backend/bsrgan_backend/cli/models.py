@@ -1,0 +1,126 @@
+"""`gimp-bsrgan models`: what is installed, what can be fetched, own files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bsrgan_backend.cli.failure import Failure
+from bsrgan_backend.cli.progress import ProgressBar, ProgressLines
+from bsrgan_backend.cli.table import aligned, size_text
+from bsrgan_wire import places
+
+if TYPE_CHECKING:
+    from bsrgan_backend.models.store import InstalledModel, ModelStore
+
+
+def add_parsers(commands: Any) -> None:
+    """Add `models` and its actions."""
+    parser = commands.add_parser("models", help="list, fetch, add and remove models")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+
+    listing = actions.add_parser("list", help="show installed and available models")
+    listing.set_defaults(run=run_list)
+
+    download = actions.add_parser("download", help="fetch a published model and check it")
+    download.add_argument("id", metavar="ID")
+    download.add_argument("--progress-lines", action="store_true", help=argparse.SUPPRESS)
+    download.set_defaults(run=run_download)
+
+    add = actions.add_parser("add", help="install weights from a .pth, .safetensors or ncnn file")
+    add.add_argument("file", metavar="FILE", type=Path)
+    add.add_argument("--id", metavar="ID", help="the name to give it (default: made of the file's name)")
+    add.set_defaults(run=run_add)
+
+    remove = actions.add_parser("remove", help="delete an installed model")
+    remove.add_argument("id", metavar="ID")
+    remove.set_defaults(run=run_remove)
+
+    path = actions.add_parser("path", help="print where an installed model lies")
+    path.add_argument("id", metavar="ID")
+    path.set_defaults(run=run_path)
+
+
+def run_list(_asked: argparse.Namespace) -> int:
+    """Print all models, installed ones first."""
+    from bsrgan_backend import settings
+    from bsrgan_backend.models import catalog
+
+    default = settings.load({}).settings.model
+    installed = _store().installed()
+    rows = [("", "id", "state", "scale", "licence", "from", "for")]
+    for model in installed:
+        mark = "*" if model.id == default else ""
+        rows.append((mark, model.id, "installed", f"x{model.scale}", model.licence, model.source, model.description))
+    known = {model.id for model in installed}
+    for entry in catalog.ENTRIES:
+        if entry.id not in known:
+            size = size_text(entry.download_bytes) if entry.download_bytes else "size unknown"
+            mark = "*" if entry.id == default else ""
+            state = f"available ({size})"
+            rows.append((mark, entry.id, state, f"x{entry.scale}", entry.licence, entry.source_name, entry.description))
+    print(aligned(rows))
+    if default in known:
+        print("\n* is used when nothing else is asked for ('gimp-bsrgan settings set model ID' changes it)")
+    else:
+        print(f"\nThe default model {default} is not installed.", end=" ")
+        print("Get it, or choose another with 'gimp-bsrgan settings set model ID'.")
+    return 0
+
+
+def run_download(asked: argparse.Namespace) -> int:
+    """Fetch a model.
+
+    Raises:
+        Failure: there is none of this id.
+    """
+    from bsrgan_backend.models import catalog, download
+
+    entry = catalog.find(asked.id)
+    if entry is None:
+        known = ", ".join(each.id for each in catalog.ENTRIES)
+        raise Failure(f"No model {asked.id} is published; there are {known}.")
+    lines = ProgressLines(sys.stdout) if asked.progress_lines else ProgressBar(sys.stderr)
+    with lines as shown:
+        model = download.download(entry, _store(), shown.bytes)
+    if not asked.progress_lines:
+        _say_installed(model)
+    return 0
+
+
+def run_add(asked: argparse.Namespace) -> int:
+    """Install a file."""
+    _say_installed(_store().add(asked.file, asked.id))
+    return 0
+
+
+def run_remove(asked: argparse.Namespace) -> int:
+    """Delete a model."""
+    _store().remove(asked.id)
+    return 0
+
+
+def run_path(asked: argparse.Namespace) -> int:
+    """Print a model's file.
+
+    Raises:
+        Failure: it is not installed.
+    """
+    store = _store()
+    path = store.path(asked.id)
+    if all(model.id != asked.id for model in store.installed()):
+        raise Failure(f"The model {asked.id} is not installed; 'gimp-bsrgan models list' shows what there is.")
+    print(path)
+    return 0
+
+
+def _store() -> ModelStore:
+    from bsrgan_backend.models.store import ModelStore
+
+    return ModelStore(places.prefix() / "models")
+
+
+def _say_installed(model: InstalledModel) -> None:
+    print(f"{model.id} is installed: x{model.scale}, {model.blocks} blocks, licence {model.licence}")

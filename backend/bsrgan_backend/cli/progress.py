@@ -1,0 +1,85 @@
+"""Progress on a terminal as one line that changes; elsewhere silence."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TextIO
+
+from bsrgan_backend.cli.table import size_text
+
+WIDTH = 24
+_INTERVAL_S = 0.1
+_LINE_INTERVAL_S = 1.0
+
+
+def bar(done: float, total: float) -> str:
+    """A bar with the percentage behind it: "[######......] 50 %"."""
+    share = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
+    full = int(share * WIDTH)
+    return f"[{'#' * full}{'.' * (WIDTH - full)}] {share * 100:3.0f} %"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds in words: "8 s", "2 min 5 s", "1 h 3 min"."""
+    whole = max(round(seconds), 0)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class ProgressBar:
+    """One line on a terminal that is wiped at the end; nothing at all when the stream is none."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_shown = stream.isatty()
+        self._last_s = 0.0
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.clear()
+
+    def show(self, text: str) -> None:
+        """Show a line, at most ten times a second."""
+        now = time.monotonic()
+        if self._is_shown and now - self._last_s >= _INTERVAL_S:
+            self._last_s = now
+            self._stream.write(f"\r\033[K{text}")
+            self._stream.flush()
+
+    def bytes(self, done: int, total: int) -> None:
+        """Show how much of a download is there; `total` is 0 when it is not known."""
+        self.show(f"{bar(done, total)}  {size_text(done)} of {size_text(total)}" if total else size_text(done))
+
+    def clear(self) -> None:
+        """Wipe the line, so that others may write."""
+        if self._is_shown and self._last_s:
+            self._stream.write("\r\033[K")
+            self._stream.flush()
+            self._last_s = 0.0
+
+
+class ProgressLines(ProgressBar):
+    """A line of text each second, for a program that shows them in its own way."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._is_shown = True
+
+    def show(self, text: str) -> None:
+        """Print a line, at most once a second."""
+        now = time.monotonic()
+        if now - self._last_s >= _LINE_INTERVAL_S:
+            self._last_s = now
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
+
+    def clear(self) -> None:
+        """Lines stay."""

@@ -1,0 +1,117 @@
+"""`gimp-bsrgan status` and `stop`: ask the running daemon; neither starts one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bsrgan_backend.cli.failure import Failure
+from bsrgan_backend.cli.progress import duration_text
+from bsrgan_backend.cli.table import aligned, size_text
+from bsrgan_wire import places, rendezvous
+from bsrgan_wire.client import Client
+from bsrgan_wire.errors import ConnectionLost, DaemonUnreachable
+from bsrgan_wire.rendezvous import Rendezvous
+
+CONNECT_S = 5.0
+STOP_S = 25.0
+_POLL_S = 0.1
+
+
+def add_parsers(commands: Any) -> None:
+    """Add `status` and `stop`."""
+    status = commands.add_parser("status", help="show the running daemon")
+    status.add_argument("--json", action="store_true", help="for programs")
+    status.set_defaults(run=run)
+    stop = commands.add_parser("stop", help="stop the running daemon")
+    stop.set_defaults(run=run_stop)
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Print the daemon's state; fails with a sentence when none runs."""
+    report = ask()
+    if asked.json:
+        print(json.dumps(report, indent=1))
+    else:
+        print(aligned(list(lines(report))))
+    return 0
+
+
+def ask() -> dict[str, Any]:
+    """The running daemon's report.
+
+    Raises:
+        DaemonUnreachable: none runs, or it does not answer.
+    """
+    address = rendezvous.read(places.rendezvous_file(places.prefix()))
+    with Client.connect(address, timeout_s=CONNECT_S) as client:
+        return dict(client.status())
+
+
+def lines(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A report as pairs of name and text.
+
+    Args:
+        report: of STATUS; keys that are missing are left out.
+    """
+    told = {key: report.get(key) for key in ("pid", "instance", "version", "endpoint", "state")}
+    told["up"] = duration_text(float(report.get("uptime_s", 0)))
+    told["device"] = " ".join(str(report[key]) for key in ("device", "device_name") if report.get(key))
+    told["engine"] = " ".join(str(report[key]) for key in ("engine", "engine_version") if report.get(key))
+    told["model"] = report.get("model") or "none loaded"
+    told["default model"] = report.get("default_model")
+    told["installed"] = ", ".join(report.get("models") or ()) or "none"
+    told["queue"] = f"{report.get('queue', 0)} waiting, {report.get('running', 0)} running"
+    worker = report.get("worker_rss_bytes", 0)
+    memory = f"daemon {size_text(report.get('rss_bytes', 0))}"
+    told["memory"] = f"{memory}, worker {size_text(worker)}" if worker else memory
+    told["jobs"] = f"{report.get('jobs_done', 0)} done, {report.get('jobs_failed', 0)} failed"
+    told["log"] = report.get("log")
+    return [(name, str(value)) for name, value in told.items() if value not in (None, "")]
+
+
+def run_stop(_asked: argparse.Namespace) -> int:
+    """Stop the daemon and wait until it is gone; success when none runs.
+
+    Raises:
+        Failure: it is still there after a while.
+    """
+    file = places.rendezvous_file(places.prefix())
+    if not file.exists():
+        return 0
+    address = rendezvous.read(file)
+    try:
+        with Client.connect(address, timeout_s=CONNECT_S) as client:
+            client.shutdown()
+    except ConnectionLost:
+        pass  # it may leave before it has said goodbye
+    except DaemonUnreachable:
+        # The file of a daemon that was killed: nothing is left to be stopped.
+        return 0
+    end = time.monotonic() + STOP_S
+    while time.monotonic() < end:
+        if _is_gone(file, address):
+            return 0
+        time.sleep(_POLL_S)
+    raise Failure(f"The daemon (process {address.pid}) has not ended after {STOP_S:.0f} s; end that process.")
+
+
+def _is_gone(file: Path, address: Rendezvous) -> bool:
+    """Its file is withdrawn first; the lock that keeps a new daemon out goes with the process."""
+    try:
+        if rendezvous.read(file).instance == address.instance:
+            return False
+    except DaemonUnreachable:
+        pass
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(address.pid, 0)
+    except OSError:
+        return True
+    return False

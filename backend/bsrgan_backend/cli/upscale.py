@@ -1,0 +1,129 @@
+"""`gimp-bsrgan upscale`: picture files through the daemon, which is started when none runs."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bsrgan_backend.cli import batch
+from bsrgan_backend.cli.batch import Item
+from bsrgan_backend.cli.failure import Failure, code_of, sentence_of
+from bsrgan_backend.cli.progress import ProgressBar, duration_text
+from bsrgan_wire.errors import WireError
+
+if TYPE_CHECKING:
+    from bsrgan_backend.cli.job import Done
+    from bsrgan_wire.client import Client
+
+SCALES = (1, 2, 3, 4)
+_DEVICE = re.compile(r"auto|cpu|gpu(:\d{1,2})?")
+
+_GENERAL = {"MODEL_MISSING", "MODEL_LOAD", "MODEL_HASH", "DEVICE", "SHUTTING_DOWN", "DISK_FULL", "AUTH", "VERSION"}
+"""Failures that the next picture would meet as well, so a batch ends with them."""
+
+
+def add_parsers(commands: Any) -> None:
+    """Add `upscale`."""
+    parser = commands.add_parser(
+        "upscale",
+        help="enlarge pictures",
+        description="Enlarge PNG, JPEG, TIFF and WebP files of 8 and 16 bit. Colour profile, Exif and transparency "
+        "are kept. With -d results are named NAME_BSRGAN.png (.tif for floating-point TIFFs).",
+    )
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="a picture, or a folder of pictures")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("-o", "--output", type=Path, metavar="FILE", help="the result of one picture")
+    where.add_argument("-d", "--directory", type=Path, metavar="DIR", help="a folder for results; made when missing")
+    parser.add_argument("--model", default="", metavar="ID", help="a model of 'models list' (default: the setting)")
+    parser.add_argument("--scale", type=int, choices=SCALES, help="how many times as large (default: the model's own)")
+    parser.add_argument("--device", type=_device, default="auto", metavar="auto|cpu|gpu:N", help="where to compute")
+    parser.set_defaults(run=run)
+
+
+def _device(text: str) -> str:
+    if not _DEVICE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of auto, cpu, gpu and gpu:N")
+    return text
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Upscale all pictures.
+
+    Returns:
+        0, or 1 when some of the pictures failed; the others are done then.
+
+    Raises:
+        Failure: wrong usage, or nothing could be done at all.
+    """
+    items = batch.plan(asked.inputs, asked.output, asked.directory)
+    folder = items[0].target.parent
+    if asked.directory is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    elif not folder.is_dir():
+        raise Failure(f"The folder {folder} does not exist; make it or choose another.")
+    with ProgressBar(sys.stderr) as shown:
+        return _Batch(asked, shown).run(items)
+
+
+class _Batch:
+    """One run over the pictures, with the connection that they share."""
+
+    def __init__(self, asked: argparse.Namespace, shown: ProgressBar) -> None:
+        self._asked = asked
+        self._shown = shown
+        self._client: Client | None = None
+        self._failures = 0
+
+    def run(self, items: list[Item]) -> int:
+        """Upscale each; a picture that fails is told about and the next one follows."""
+        try:
+            for number, item in enumerate(items, 1):
+                label = item.source.name if len(items) == 1 else f"{number}/{len(items)} {item.source.name}"
+                self._one(item, label)
+        finally:
+            if self._client is not None:
+                self._client.close()
+        return 1 if self._failures else 0
+
+    def _one(self, item: Item, label: str) -> None:
+        from bsrgan_backend.cli import job
+        from bsrgan_backend.errors import BackendError
+
+        try:
+            self._shown.show(f"{label}  reading")
+            request = job.prepare(item, self._asked.model, self._asked.scale, self._asked.device)
+            done = job.run(request, self._connected(), lambda text: self._shown.show(f"{label}  {text}"))
+        except (BackendError, WireError, OSError, MemoryError) as error:
+            # One's own pictures fail alone; what is wrong with the daemon, the model or the disk ends the batch.
+            if code_of(error) in _GENERAL:
+                raise
+            self._failures += 1
+            self._tell(_named(item.source, sentence_of(error)))
+        else:
+            self._say_done(item, done)
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            from bsrgan_backend.cli import connection
+
+            self._client = connection.connect(lambda: self._shown.show("starting the daemon"))
+        return self._client
+
+    def _say_done(self, item: Item, done: Done) -> None:
+        for note in done.notes:
+            self._tell(_named(item.source, note))
+        if sys.stderr.isatty():
+            height, width = done.size
+            self._tell(f"{done.target}  {width} x {height}, {duration_text(done.seconds)}, {done.model}")
+
+    def _tell(self, text: str) -> None:
+        self._shown.clear()
+        print(text, file=sys.stderr)
+
+
+def _named(source: Path, sentence: str) -> str:
+    """A sentence that says which picture it is about."""
+    return sentence if sentence.startswith(source.name) else f"{source.name}: {sentence}"

@@ -1,0 +1,76 @@
+"""Which files become which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bsrgan_backend.cli import batch
+from bsrgan_backend.cli.failure import Failure
+
+
+def touch(folder: Path, *names: str) -> list[Path]:
+    """Empty files: nothing is read when a batch is planned."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(b"")
+    return [folder / name for name in names]
+
+
+def test_results_are_named_as_the_authors_did(tmp_path):
+    """A result in a folder is NAME_BSRGAN.png, whatever the picture's own kind."""
+    (photo,) = touch(tmp_path, "my photo.2.JPG")
+    assert batch.plan([photo], None, tmp_path / "out") == [batch.Item(photo, tmp_path / "out/my photo.2_BSRGAN.png")]
+
+
+def test_of_a_folder_its_pictures_count(tmp_path):
+    """Of a folder the pictures are taken in order: no other files, no hidden ones, no earlier results."""
+    touch(tmp_path / "in", "b.png", "a.tif", "notes.txt", ".hidden.png", "a_BSRGAN.png", "c.WEBP")
+    (tmp_path / "in/sub.png").mkdir()
+    items = batch.plan([tmp_path / "in"], None, tmp_path / "out")
+    assert [item.source.name for item in items] == ["a.tif", "b.png", "c.WEBP"]
+
+
+def test_a_named_file_counts_whatever_its_name(tmp_path):
+    """A file that is named itself is taken without a look at its ending."""
+    (odd,) = touch(tmp_path, "scan.dat")
+    assert [item.source for item in batch.plan([odd], None, tmp_path / "out")] == [odd]
+
+
+def test_output_file_is_kept_as_named(tmp_path):
+    """With -o the result has exactly that name."""
+    (photo,) = touch(tmp_path, "a.jpg")
+    assert batch.plan([photo], tmp_path / "x.webp", None) == [batch.Item(photo, tmp_path / "x.webp", is_named=True)]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "folder", "words", "status"),
+    [
+        (["a.png", "b.png"], "x.png", None, "exactly one", 2),
+        (["."], "x.png", None, "exactly one", 2),
+        (["a.png"], ".", None, "is a folder", 2),
+        (["a.png"], "a.png", None, "replace the picture", 2),
+        (["a.png"], None, "b.png", "takes a folder", 2),
+        (["empty"], None, "out", "no pictures", 1),
+        (["a.png", "a.jpg"], None, "out", "both become a_BSRGAN.png", 1),
+        (["a_BSRGAN.png"], None, None, "Say where", 2),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_done(tmp_path, monkeypatch, inputs, output, folder, words, status):
+    """Each wrong combination is one sentence, with status 2 where the usage is wrong."""
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "a.png", "b.png", "a.jpg")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Failure, match=words) as caught:
+        batch.plan([Path(name) for name in inputs], output and Path(output), folder and Path(folder))
+    assert caught.value.status == status
+
+
+def test_a_result_never_replaces_its_picture(tmp_path):
+    """A link that makes result and picture the same file is noticed."""
+    (photo,) = touch(tmp_path / "in", "a.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/a_BSRGAN.png").hardlink_to(photo)
+    with pytest.raises(Failure, match="would replace it"):
+        batch.plan([photo], None, tmp_path / "out")
