@@ -16,15 +16,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
 from gimp import chroots
+from support import gimp_checks, gimp_daemon
 from support.gimp_session import GimpSession, Outcome, missing, short_folder
 
 REQUIRE_VARIABLE = "GIMP_BSRGAN_REQUIRE_GIMP"
-INSIDE = Path(__file__).with_name("inside")
 OUTCOMES: pytest.StashKey[dict[tuple[str, str], dict[str, Outcome]]] = pytest.StashKey()
 
 
@@ -51,30 +51,31 @@ def gimp(suite: str) -> Iterator[GimpSession]:
 
 
 @pytest.fixture(scope="module")
-def module_gimp(suite: str) -> Iterator[GimpSession]:
-    """The GIMP that serves the checks of one test module; modules override it to prepare it."""
+def module_gimp(suite: str, daemon_root: Path) -> Iterator[GimpSession]:
+    """The GIMP that serves the checks of one test module, with the running daemon; modules may override it."""
     with short_folder(suite) as base:
-        session = GimpSession(suite, base)
+        session = GimpSession(suite, base, prefix=daemon_root)
         session.install_plugin()
         yield session
 
 
-@pytest.fixture
-def options() -> dict[str, Any]:
-    """What the checks of a module get to know; modules override it."""
-    return {}
+@pytest.fixture(scope="session")
+def daemon_root() -> Iterator[Path]:
+    """The root folder of a real daemon that runs on the host with the fast model, for all tests that only use it."""
+    with short_folder("daemon") as root:
+        gimp_daemon.prepare(root, gimp_daemon.FAST)
+        with gimp_daemon.served(root):
+            yield root
 
 
 @pytest.fixture
-def outcome(request: pytest.FixtureRequest, module_gimp: GimpSession, options: dict[str, Any], check: str) -> Outcome:
+def outcome(request: pytest.FixtureRequest, module_gimp: GimpSession, check: str) -> Outcome:
     """What became of `check` in GIMP; the first test of a module runs all of them."""
     known = request.config.stash.setdefault(OUTCOMES, {})
     key = (request.module.__name__, module_gimp.suite)
     if check not in known.get(key, {}):
         names = _selected(request, module_gimp.suite)
-        known.setdefault(key, {}).update(
-            module_gimp.checks(INSIDE / f"{request.module.INSIDE}.py", names or [check], options)
-        )
+        known.setdefault(key, {}).update(module_gimp.checks(gimp_checks.path(request.module.INSIDE), names or [check]))
     return known[key][check]
 
 

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 
+from support import gimp_checks
+from support.gimp_session import GimpSession, short_folder
+
 INSIDE = "discovery"
-CHECKS = Path(__file__).with_name("inside") / "discovery.py"
+CHECKS = gimp_checks.path(INSIDE)
+
+
+@pytest.fixture(scope="module")
+def module_gimp(suite):
+    """A GIMP without any daemon."""
+    with short_folder(suite) as base:
+        session = GimpSession(suite, base)
+        session.install_plugin()
+        yield session
 
 
 @pytest.mark.parametrize("check", ["check_procedure"])

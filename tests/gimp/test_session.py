@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from support import gimp_checks
 from support.gimp_session import GimpDied, GimpSession
 
-INSIDE = Path(__file__).with_name("inside") / "session.py"
+INSIDE = gimp_checks.path("session")
 
 
 @pytest.fixture

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 HOST_PYTHON_VARIABLE = "GIMP_BSRGAN_TEST_PYTHON"
@@ -107,6 +110,143 @@ def bytes_of(drawable: Any, format_name: str | None = None) -> bytes:
 
     rectangle = Gegl.Rectangle.new(0, 0, drawable.get_width(), drawable.get_height())
     return bytes(drawable.get_buffer().get(rectangle, 1.0, format_name, Gegl.AbyssPolicy.NONE))
+
+
+def fill(drawable: Any, format_name: str, data: bytes) -> None:
+    """Replace all pixels of a drawable."""
+    from gi.repository import Gegl
+
+    width, height = drawable.get_width(), drawable.get_height()
+    buffer = drawable.get_buffer()
+    buffer.set(Gegl.Rectangle.new(0, 0, width, height), format_name, data)
+    buffer.flush()
+    drawable.update(0, 0, width, height)
+
+
+@dataclass(frozen=True)
+class Travel:
+    """How a layer's pixels have to travel to the daemon: format for GEGL, dtype and channels on the wire."""
+
+    format_name: str
+    dtype: str
+    channels: int
+
+
+def travel_of(layer: Any) -> Travel:
+    """What `gimp3.md` asks for: non-linear values of the layer's own space, u8 for u8 non-linear, else float."""
+    from gi.repository import Babl, Gimp
+
+    native = layer.get_format()
+    is_gray, is_indexed, has_alpha = layer.is_gray(), layer.is_indexed(), layer.has_alpha()
+    is_u8 = is_indexed or layer.get_image().get_precision() == Gimp.Precision.U8_NON_LINEAR
+    plain = ("Y'" if is_gray else "R'G'B'") + ("A" if has_alpha else "") + (" u8" if is_u8 else " float")
+    name = Babl.get_name(Babl.format_with_space(plain, Babl.format_get_space(native)))
+    return Travel(name, "u8" if is_u8 else "f32", (1 if is_gray else 3) + has_alpha)
+
+
+def area_of(layer: Any, x: int, y: int, width: int, height: int) -> bytes:
+    """Pixels of a part of a layer as they have to travel."""
+    from gi.repository import Gegl
+
+    rectangle = Gegl.Rectangle.new(x, y, width, height)
+    return bytes(layer.get_buffer().get(rectangle, 1.0, travel_of(layer).format_name, Gegl.AbyssPolicy.NONE))
+
+
+def reference(
+    options: dict[str, Any], pixels: bytes, size: tuple[int, int], out_size: tuple[int, int], dtype: str, channels: int
+) -> bytes:
+    """What the daemon makes of pixels, asked without the plug-in.
+
+    Args:
+        options: of the check; names the prefix of the running daemon.
+        pixels: interleaved rows.
+        size: (width, height) of the picture.
+        out_size: (width, height) of the result.
+        dtype: u8 or f32.
+        channels: 1 to 4.
+    """
+    vendor = str(Path(os.environ["GIMP3_DIRECTORY"]) / "plug-ins" / "gimp-bsrgan" / "vendor")
+    if vendor not in sys.path:
+        sys.path.append(vendor)
+    from bsrgan_wire import places, rendezvous
+    from bsrgan_wire.client import Client, JobRequest
+
+    row = size[0] * channels * (1 if dtype == "u8" else 4)
+    request = JobRequest(
+        width=size[0], height=size[1], channels=channels, dtype=dtype, out_width=out_size[0], out_height=out_size[1]
+    )
+    result = bytearray()
+    address = rendezvous.read(places.rendezvous_file(Path(options["prefix"])))
+    with Client.connect(address, timeout_s=10.0) as client:
+        client.run(
+            request,
+            source=lambda first, count: pixels[first * row : (first + count) * row],
+            sink=lambda _first, _rows, data: result.extend(data),
+        )
+    return bytes(result)
+
+
+def as_stored(like: Any, width: int, height: int, travelled: bytes) -> bytes:
+    """The bytes that a layer of the type and precision of `like` holds after `travelled` was written into it."""
+    from gi.repository import Gimp
+
+    image = like.get_image()
+    scratch = Gimp.Image.new_with_precision(width, height, image.get_base_type(), image.get_precision())
+    try:
+        if profile := image.get_color_profile():
+            scratch.set_color_profile(profile)
+        layer = Gimp.Layer.new(scratch, "x", width, height, like.type(), 100.0, Gimp.LayerMode.NORMAL)
+        scratch.insert_layer(layer, None, 0)
+        fill(layer, travel_of(layer).format_name, travelled)
+        return bytes_of(layer)
+    finally:
+        scratch.delete()
+
+
+def fingerprint(image: Any) -> dict[str, Any]:
+    """Everything of a picture that a failed, cancelled or undone run must leave as it was."""
+    from gi.repository import Gimp
+
+    profile = image.get_color_profile()
+    return {
+        "size": [image.get_width(), image.get_height()],
+        "resolution": list(image.get_resolution())[1:],
+        "types": [str(image.get_base_type()), str(image.get_precision())],
+        "profile": _digest(profile.get_icc_profile()) if profile else "",
+        "selection": [list(Gimp.Selection.bounds(image)), _digest(bytes_of(image.get_selection()))],
+        "selected": [layer.get_name() for layer in image.get_selected_layers()],
+        "layers": [_layer_facts(layer) for layer in image.get_layers()],
+        "channels": [[channel.get_name(), _digest(bytes_of(channel))] for channel in image.get_channels()],
+        "guides": _guides(image),
+    }
+
+
+def _layer_facts(layer: Any) -> dict[str, Any]:
+    mask = layer.get_mask()
+    facts = {
+        "name": layer.get_name(),
+        "size": [layer.get_width(), layer.get_height()],
+        "offsets": list(layer.get_offsets())[1:],
+        "type": str(layer.type()),
+        "look": [layer.get_visible(), layer.get_opacity(), str(layer.get_mode()), layer.get_lock_alpha()],
+        "pixels": _digest(bytes_of(layer)),
+        "mask": _digest(bytes_of(mask)) if mask else "",
+    }
+    if layer.is_group():
+        facts["children"] = [_layer_facts(child) for child in layer.get_children()]
+    return facts
+
+
+def _guides(image: Any) -> list[list[Any]]:
+    found, guide = [], image.find_next_guide(0)
+    while guide:
+        found.append([str(image.get_guide_orientation(guide)), image.get_guide_position(guide)])
+        guide = image.find_next_guide(guide)
+    return found
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(bytes(data)).hexdigest()[:16]
 
 
 def _status_name(status: Any) -> str:

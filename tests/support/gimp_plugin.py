@@ -1,33 +1,29 @@
-"""The repository's plug-in, installed into a GIMP profile as real copies."""
+"""The repository's plug-in, installed into a GIMP profile by the installer's own function."""
 
 from __future__ import annotations
 
-import json
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgpack
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-NAME = "gimp-bsrgan"
+import bsrgan_wire
+from bsrgan_install import plugin_files
 
 
-def install(plug_ins: Path, prefix: Path, command: list[str] | None = None) -> Path:
-    """Copy the plug-in as an installation has it, and return its folder.
+def install(profile: Path, prefix: Path, command: Sequence[str] = ()) -> Path:
+    """Install the plug-in and return its folder.
 
     Args:
-        plug_ins: the profile's `plug-ins` folder.
-        prefix: the folder of the installation, written into `install.json`.
-        command: how the plug-in starts `gimp-bsrgan`; None says that no daemon is installed.
+        profile: GIMP's user folder.
+        prefix: the root of the installation that the plug-in belongs to.
+        command: how the plug-in starts the daemon; empty when it cannot.
     """
-    folder = plug_ins / NAME
-    skip = shutil.ignore_patterns("__pycache__", "*.pyc")
-    shutil.copytree(REPOSITORY / "gimp_plugin" / NAME, folder, ignore=skip)
-    vendor = folder / "vendor"
-    shutil.copytree(REPOSITORY / "shared" / "bsrgan_wire", vendor / "bsrgan_wire", ignore=skip)
-    # The compiled half of msgpack is left out: an installation carries only what every Python can load.
-    (vendor / "msgpack").mkdir()
-    for source in Path(msgpack.__file__).parent.glob("*.py"):
-        shutil.copy(source, vendor / "msgpack" / source.name)
-    (folder / "install.json").write_text(json.dumps({"prefix": str(prefix), "command": command or []}), "utf-8")
-    return folder
+    plugin_files.install_plugin(
+        profile,
+        prefix=prefix,
+        command=command,
+        msgpack=Path(msgpack.__file__).parent,
+        version=bsrgan_wire.__version__,
+    )
+    return profile / "plug-ins" / plugin_files.NAME

@@ -80,16 +80,21 @@ class GimpSession:
     Attributes:
         suite: the Debian suite of the chroot, "trixie" or "forky".
         base: a folder of the test on the host, at the same path inside.
+        prefix: the folder of the installation that the plug-in sees (GIMP_BSRGAN_PREFIX); `base/prefix` by default,
+            any other is seen inside at the same path as well.
         environ: more environment variables for GIMP and its plug-ins.
     """
 
     suite: str
     base: Path
+    prefix: Path = Path()
     environ: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.chroot = chroots.need(self.suite)
         self.version = chroots.facts(self.chroot)["gimp"]
+        if self.prefix == Path():
+            self.prefix = self.base / "prefix"
         for path in (self.home, self.profile, self.prefix):
             path.mkdir(parents=True, exist_ok=True)
         # Without version and language GIMP takes the profile for an old one and queries all plug-ins again.
@@ -107,14 +112,9 @@ class GimpSession:
         """GIMP's user folder (GIMP3_DIRECTORY)."""
         return self.base / "profile"
 
-    @property
-    def prefix(self) -> Path:
-        """The folder of the installation that the plug-in sees (GIMP_BSRGAN_PREFIX)."""
-        return self.base / "prefix"
-
-    def install_plugin(self, **options: Any) -> Path:
+    def install_plugin(self, command: Sequence[str] = ()) -> Path:
         """Install the repository's plug-in into the profile; see `gimp_plugin.install`."""
-        return gimp_plugin.install(self.profile / "plug-ins", self.prefix, **options)
+        return gimp_plugin.install(self.profile, self.prefix, command)
 
     def checks(
         self, module: Path, names: Sequence[str], options: Mapping[str, Any] | None = None, deadline_s: float = 240
@@ -200,9 +200,13 @@ class GimpSession:
 
     def _mounts(self) -> str:
         """Shell commands that build the view in a private mount namespace, over a tmpfs in `base/namespace`."""
-        space, base = shlex.quote(str(self.base / "namespace")), shlex.quote(str(self.base))
+        space = shlex.quote(str(self.base / "namespace"))
         chroot, repository = shlex.quote(str(self.chroot)), shlex.quote(str(REPOSITORY))
         (self.base / "namespace").mkdir(exist_ok=True)
+        inside = [
+            (shlex.quote(str(path)), f"{space}/view{shlex.quote(str(path))}") for path in (self.base, self.prefix)
+        ]
+        folders = "\n".join(f"mkdir -p {target}\nmount --bind {path} {target}" for path, target in inside)
         return f"""
 mount -t tmpfs tmpfs {space}
 mkdir {space}/host {space}/upper {space}/work {space}/view
@@ -210,10 +214,10 @@ mount --rbind / {space}/host
 mount -t overlay overlay -o lowerdir={chroot},upperdir={space}/upper,workdir={space}/work {space}/view
 mount -t proc proc {space}/view/proc
 mount --rbind /dev {space}/view/dev
-mkdir -p {space}/view{repository} {space}/view{base} {space}/view/host
+mkdir -p {space}/view{repository} {space}/view/host
 mount --bind {repository} {space}/view{repository}
 mount -o remount,bind,ro {space}/view{repository}
-mount --bind {base} {space}/view{base}
+{folders}
 mount --rbind {space}/host {space}/view/host
 mount -t proc proc {space}/view/host/proc
 """

@@ -1,0 +1,138 @@
+"""Checks of pictures and arguments that cannot be worked on: one sentence, and everything as it was."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from support.gimp_inside import add_layer, fill, fingerprint, new_image, upscale
+
+
+def refused(image: Any, drawables: Any, **arguments: Any) -> dict[str, str]:
+    """Call the plug-in, hold it to leaving everything as it was, and return its status and sentence."""
+    from gi.repository import Gimp
+
+    before, images, dirty = fingerprint(image), len(Gimp.get_images()), image.is_dirty()
+    ended = upscale(image, drawables, **arguments)
+    assert ended.status != "SUCCESS"
+    assert fingerprint(image) == before
+    assert len(Gimp.get_images()) == images
+    assert image.is_dirty() == dirty
+    return {"status": ended.status, "text": ended.text}
+
+
+def check_group(options: dict[str, Any]) -> dict[str, str]:
+    """A layer group."""
+    from gi.repository import Gimp
+
+    image, _layer = new_image(10, 10, "RGB", 1)
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    add_layer(image, 8, 8, "RGB", 2, group)
+    return refused(image, group)
+
+
+def check_mask(options: dict[str, Any]) -> dict[str, str]:
+    """A layer mask."""
+    from gi.repository import Gimp
+
+    image, layer = new_image(10, 10, "RGB", 1)
+    mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+    layer.add_mask(mask)
+    return refused(image, mask)
+
+
+def check_channel(options: dict[str, Any]) -> dict[str, str]:
+    """A channel."""
+    from gi.repository import Gegl, Gimp
+
+    image, _layer = new_image(10, 10, "RGB", 1)
+    channel = Gimp.Channel.new(image, "channel", 10, 10, 50.0, Gegl.Color.new("red"))
+    image.insert_channel(channel, None, 0)
+    return refused(image, channel)
+
+
+def check_selection(options: dict[str, Any]) -> dict[str, str]:
+    """The selection itself."""
+    image, _layer = new_image(10, 10, "RGB", 1)
+    return refused(image, image.get_selection())
+
+
+def check_floating(options: dict[str, Any]) -> dict[str, str]:
+    """A floating selection."""
+    from gi.repository import Gimp
+
+    image, layer = new_image(10, 10, "RGB", 1)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 2, 2, 5, 5)
+    floating = Gimp.Selection.float(image, [layer], 1, 1)
+    return refused(image, floating)
+
+
+def check_indexed(options: dict[str, Any]) -> dict[str, str]:
+    """An indexed picture, whose palette has no room for the result."""
+    from gi.repository import Gimp
+
+    image, layer = new_image(12, 12, "RGB", 1)
+    image.convert_indexed(Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE, 8, False, True, "")
+    return refused(image, layer)
+
+
+def check_nothing(options: dict[str, Any]) -> dict[str, str]:
+    """No layer at all."""
+    image, _layer = new_image(10, 10, "RGB", 1)
+    return refused(image, [])
+
+
+def check_two(options: dict[str, Any]) -> dict[str, str]:
+    """Two layers at once."""
+    image, layer = new_image(10, 10, "RGB", 1)
+    return refused(image, [layer, add_layer(image, 5, 5, "RGB", 2)])
+
+
+def check_selection_beside(options: dict[str, Any]) -> dict[str, str]:
+    """A selection that holds no pixel of the layer."""
+    from gi.repository import Gimp
+
+    image, _layer = new_image(40, 40, "RGB", 1)
+    small = add_layer(image, 5, 5, "RGB", 2)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 20, 20, 10, 10)
+    return refused(image, small)
+
+
+def check_nan(options: dict[str, Any]) -> dict[str, str]:
+    """A float layer with one NaN."""
+    image, layer = new_image(8, 8, "RGB", 1, "FLOAT_NON_LINEAR")
+    fill(layer, "R'G'B' float", struct.pack("<f", float("nan")) + bytes(8 * 8 * 12 - 4))
+    return refused(image, layer)
+
+
+def check_infinite(options: dict[str, Any]) -> dict[str, str]:
+    """A float layer with one infinite value."""
+    image, layer = new_image(8, 8, "RGB", 1, "FLOAT_LINEAR")
+    fill(layer, "RGB float", bytes(8 * 8 * 12 - 4) + struct.pack("<f", float("inf")))
+    return refused(image, layer, output="same-size")
+
+
+def check_unknown_model(options: dict[str, Any]) -> dict[str, str]:
+    """A model that is not installed."""
+    image, layer = new_image(8, 8, "RGB", 1)
+    return refused(image, layer, model="nobody-x4")
+
+
+def check_model_path(options: dict[str, Any]) -> dict[str, str]:
+    """A model name that is a path."""
+    image, layer = new_image(8, 8, "RGB", 1)
+    return refused(image, layer, model="../../etc/passwd")
+
+
+def check_too_long(options: dict[str, Any]) -> dict[str, str]:
+    """A result with a side beyond the protocol's limit."""
+    image, layer = new_image(30000, 1, "RGB", 1)
+    return refused(image, layer, output="new-image", scale=4)
+
+
+def check_canvas_too_long(options: dict[str, Any]) -> dict[str, str]:
+    """A small layer in a picture that GIMP cannot make four times as large."""
+    image, _below = new_image(200_000, 1, "GRAY", 1)
+    layer = add_layer(image, 10, 1, "GRAY", 2)
+    return refused(image, layer, output="new-layer", scale=4)

@@ -1,0 +1,37 @@
+"""What cannot be upscaled is refused in one sentence that names the way out, and nothing changes."""
+
+from __future__ import annotations
+
+import pytest
+
+INSIDE = "upscale_refusals"
+
+
+@pytest.mark.parametrize(
+    ("check", "status", "word"),
+    [
+        ("check_group", "CALLING_ERROR", "group"),
+        ("check_mask", "CALLING_ERROR", "mask"),
+        ("check_channel", "CALLING_ERROR", "channel"),
+        ("check_selection", "CALLING_ERROR", "layer"),
+        ("check_floating", "CALLING_ERROR", "floating"),
+        ("check_indexed", "CALLING_ERROR", "Mode"),
+        ("check_nothing", "CALLING_ERROR", "one layer"),
+        ("check_two", "CALLING_ERROR", "one layer"),
+        ("check_selection_beside", "CALLING_ERROR", "selection"),
+        ("check_nan", "EXECUTION_ERROR", "NaN"),
+        ("check_infinite", "EXECUTION_ERROR", "infinite"),
+        ("check_unknown_model", "EXECUTION_ERROR", "model"),
+        ("check_model_path", "EXECUTION_ERROR", "model"),
+        ("check_too_long", "CALLING_ERROR", "smaller area"),
+        ("check_canvas_too_long", "CALLING_ERROR", "smaller scale"),
+    ],
+)
+def test_refused(outcome, status, word):
+    """The status is not SUCCESS, the text is one sentence that says what to do, the picture is as it was."""
+    ended = outcome.unwrap()
+    assert ended["status"] == status, ended["text"]
+    assert word in ended["text"]
+    assert ended["text"].endswith(".")
+    assert "\n" not in ended["text"]
+    assert "Traceback" not in outcome.log
