@@ -125,9 +125,14 @@ def _refuse_known(name: str, head: bytes, content: bytes) -> None:
         raise refuse(f"'{name}' is a packed archive (unpack it first); {_CHOOSE}.")
     if head[:1] == b"\x08" and (b"\x12\x07pytorch" in head[:64] or b"onnx" in content[:4096].lower()):
         raise refuse(f"'{name}' is an ONNX model; {_CHOOSE}.")
-    is_text = all(byte >= 32 or byte in b"\t\r\n" for byte in head)
-    if is_text and not is_graph(content):
+    if _is_text(head) and not is_graph(content):
         raise refuse(f"'{name}' is a text file, not weights; download it again or choose another file.")
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether these bytes are UTF-8 without control characters; the last character may be cut."""
+    decoded = head.decode("utf-8", "replace")[:-1]
+    return "\ufffd" not in decoded and all(char >= " " or char in "\t\r\n" for char in decoded)
 
 
 def _ncnn(path: Path, content: bytes) -> dict[str, object]:
