@@ -5,6 +5,7 @@ WireError
 └── RemoteError     an ERROR, REJECT or failed STATE that the other side sent
 ConnectionLost      the socket is gone or silent (the job may go on: ATTACH)
 DaemonUnreachable   nothing answered within the time given
+JobCancelled        the caller asked to cancel, and the job is cancelled
 """
 
 from __future__ import annotations
@@ -137,3 +138,10 @@ class ConnectionLost(Exception):
 
 class DaemonUnreachable(Exception):
     """No daemon answered within the time given; `str()` is one sentence for the user."""
+
+
+class JobCancelled(Exception):
+    """The job was cancelled because the caller's `is_cancelled` said so."""
+
+    def __init__(self) -> None:
+        super().__init__(CODES["CANCELLED"].text)

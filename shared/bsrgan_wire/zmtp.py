@@ -105,6 +105,11 @@ class Connection:
         return connection
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it has been closed, by either side as far as `receive` has noticed."""
+        return self._sock.fileno() < 0
+
+    @property
     def unsent_bytes(self) -> int:
         """Bytes queued by `send` that the system has not taken; `receive` and `flush` send them."""
         return sum(len(view) for view in self._queue)
@@ -117,7 +122,7 @@ class Connection:
         Raises:
             ConnectionLost: the connection is closed.
         """
-        if self._sock.fileno() < 0:
+        if self.is_closed:
             raise ConnectionLost("The connection to the daemon is closed.")
         small = bytearray()
         for number, frame in enumerate(frames, 1):
@@ -133,14 +138,17 @@ class Connection:
         self._flush()
 
     def flush(self, timeout_s: float) -> bool:
-        """Send what is queued, waiting at most `timeout_s`; True when all of it is gone."""
+        """Send what is queued, waiting at most `timeout_s`; True when all of it is gone.
+
+        Raises:
+            ConnectionLost: the peer has taken nothing, or said nothing, for too long.
+        """
         deadline = time.monotonic() + timeout_s
         self._flush()
-        while self._queue and not self._is_broken and (left := deadline - time.monotonic()) > 0:
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._sock, selectors.EVENT_WRITE)
-                selector.select(left)
+        while self._queue and not self._is_broken and (left_s := deadline - time.monotonic()) > 0:
+            self._wait(left_s, selectors.EVENT_WRITE)
             self._flush()
+            self._check_patience()
         return not self._queue and not self._is_broken
 
     def receive(self, timeout_s: float) -> list[Buffer] | None:
@@ -229,15 +237,15 @@ class Connection:
         """Send and read what goes now; when there was nothing to read, wait for either."""
         self._flush()
         if not self._read() and timeout_s > 0:
-            self._wait(timeout_s)
+            self._wait(timeout_s, selectors.EVENT_READ | (selectors.EVENT_WRITE if self._queue else 0))
             self._flush()
             self._read()
             self._check_patience()
 
-    def _wait(self, timeout_s: float) -> None:
-        timing = self._timing
-        timeout_s = min(timeout_s, timing.heartbeat_s)
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._queue and not self._is_broken else 0)
+    def _wait(self, timeout_s: float, events: int) -> None:
+        timeout_s = min(timeout_s, self._timing.heartbeat_s)
+        if self._is_broken:
+            events = selectors.EVENT_READ
         self._selector.modify(self._sock, events)
         start = time.monotonic()
         self._selector.select(timeout_s)
