@@ -9,6 +9,7 @@ from bsrgan_wire import launch, places
 from bsrgan_wire.client import Client
 
 START_S = 60.0
+NAME = "gimp-bsrgan command"
 CONNECT_S = 10.0
 
 
@@ -26,5 +27,5 @@ def connect(on_wait: Callable[[], None] | None = None) -> Client:
     Raises:
         DaemonUnreachable: it did not start or does not answer.
     """
-    address = launch.ensure_daemon(places.prefix(), serve_command(), START_S, on_wait)
-    return Client.connect(address, timeout_s=CONNECT_S, idle=on_wait)
+    address = launch.ensure_daemon(places.prefix(), serve_command(), timeout_s=START_S, idle=on_wait)
+    return Client.connect(address, name=NAME, timeout_s=CONNECT_S, idle=on_wait)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +17,10 @@ from bsrgan_backend.cli.progress import bar, duration_text
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging.pictures import Picture, read_picture, write_picture
 from bsrgan_wire import limits, places
-from bsrgan_wire.client import Client, JobRequest
+from bsrgan_wire.client import Client, JobCancelled, JobRequest
+from bsrgan_wire.download import Sink
 from bsrgan_wire.messages import Message, Progress, State
+from bsrgan_wire.upload import Source
 
 USUAL_SCALE = 4
 _DTYPES = {"uint8": "u8", "uint16": "u16", "float32": "f32"}
@@ -134,11 +139,47 @@ def run(prepared: Prepared, client: Client, show: Callable[[str], None]) -> Done
         if isinstance(message, Progress):
             show(progress_text(message))
 
-    state: State = client.run(request, source=send, sink=take, on_event=on_event)
+    with interrupts() as is_interrupted:
+        state = _exchange(client, request, send, take, on_event, is_interrupted)
     show("writing")
     write_picture(prepared.target, replace(prepared.picture, pixels=result))
     notes = (*prepared.picture.notes, *state.notes)
     return Done(prepared.target, result.shape[:2], time.monotonic() - began, state.model, notes)
+
+
+def _exchange(
+    client: Client,
+    request: JobRequest,
+    send: Source,
+    take: Sink,
+    on_event: Callable[[Message], None],
+    is_interrupted: Callable[[], bool],
+) -> State:
+    try:
+        return client.run(request, send, take, on_event=on_event, is_cancelled=is_interrupted)
+    except JobCancelled:
+        raise KeyboardInterrupt from None
+
+
+@contextlib.contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a wish that can be asked for, so that the daemon is told; the second one ends."""
+    seen = False
+
+    def note(_number: int, _frame: object) -> None:
+        nonlocal seen
+        if seen:
+            raise KeyboardInterrupt
+        seen = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: seen
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def progress_text(message: Progress) -> str:

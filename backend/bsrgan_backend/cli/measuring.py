@@ -133,8 +133,8 @@ def _own_daemon(root: Path) -> Iterator[Client]:
             connection.serve_command(), env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
-        address = launch.ensure_daemon(root, connection.serve_command(), _START_S)
-        with Client.connect(address, timeout_s=connection.CONNECT_S) as client:
+        address = launch.ensure_daemon(root, connection.serve_command(), timeout_s=_START_S)
+        with Client.connect(address, name=connection.NAME, timeout_s=connection.CONNECT_S) as client:
             yield client
     finally:
         daemon.terminate()

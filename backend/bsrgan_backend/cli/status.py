@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bsrgan_backend.cli.connection import NAME
 from bsrgan_backend.cli.failure import Failure
 from bsrgan_backend.cli.progress import duration_text
 from bsrgan_backend.cli.table import aligned, size_text
@@ -49,7 +50,7 @@ def ask() -> dict[str, Any]:
         DaemonUnreachable: none runs, or it does not answer.
     """
     address = rendezvous.read(places.rendezvous_file(places.prefix()))
-    with Client.connect(address, timeout_s=CONNECT_S) as client:
+    with Client.connect(address, name=NAME, timeout_s=CONNECT_S) as client:
         return dict(client.status())
 
 
@@ -86,7 +87,7 @@ def run_stop(_asked: argparse.Namespace) -> int:
         return 0
     address = rendezvous.read(file)
     try:
-        with Client.connect(address, timeout_s=CONNECT_S) as client:
+        with Client.connect(address, name=NAME, timeout_s=CONNECT_S) as client:
             client.shutdown()
     except ConnectionLost:
         pass  # it may leave before it has said goodbye
