@@ -187,7 +187,9 @@ def narrow(colour: Floats, channels: int) -> Floats:
     if colour.shape[2] == channels:
         return colour
     if channels == 1:
-        gray: Floats = colour.mean(axis=2, keepdims=True, dtype=np.float32)
+        # The mean as an offset from the first channel: three equal values give exactly that value.
+        first = colour[..., :1]
+        gray: Floats = first + (colour[..., 1:2] - first + colour[..., 2:3] - first) / np.float32(3.0)
         return gray
     return np.repeat(colour, channels, axis=2)
 

@@ -19,7 +19,7 @@ from bsrgan_backend.imaging.pictures import modes, orientation, tiff
 from bsrgan_backend.imaging.pictures.picture import MOST_PX, Picture, require_size, unreadable
 from bsrgan_backend.imaging.pixels import Pixels
 
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "PPM")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM")
 _NEAREST = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp"}
 _PNG_DEPTH_OFFSET = 24
 

@@ -25,6 +25,8 @@ _TEXTS = (270, 271, 272, 306, 315, 33432)
 """ImageDescription, Make, Model, DateTime, Artist, Copyright."""
 _PER_INCH = {2: 1.0, 3: 2.54}
 _ASSOCIATED = 1
+_CLASSIC_BYTES = 3 * 2**30
+"""Above this a file could pass the 4 GiB that classic TIFF can address."""
 
 
 def is_tiff(data: bytes) -> bool:
@@ -154,7 +156,8 @@ def _exif(data: bytes) -> bytes:
     """What a camera wrote, as Exif: the describing texts and the Exif and GPS directories."""
     found = Image.Exif()
     try:
-        found.load_from_fp(io.BytesIO(data))
+        # A TIFF file and Exif are the same structure.
+        found.load(data)
         kept = Image.Exif()
         for tag in _TEXTS:
             if tag in found:
@@ -173,13 +176,11 @@ def write(file: BinaryIO, picture: Picture) -> None:
 
     Args:
         file: open for reading and writing, empty.
-        picture: u8, u16 or f32 pixels. Exif goes into its own directory, except in a BigTIFF.
+        picture: u8, u16 or f32 pixels. Exif goes into directories of its own, except in a BigTIFF.
     """
     channels = picture.pixels.shape[2]
-    directories = _directories(picture.exif)
-    tags: list[Any] = [(tag, "s", 0, str(text), True) for tag, text in directories.pop(0, {}).items() if tag in _TEXTS]
-    tags += [(tag, "I", 1, 0, True) for tag in directories]
-    with tifffile.TiffWriter(file, bigtiff=picture.pixels.nbytes > 3 * 2**30, byteorder="<") as writer:
+    is_big = picture.pixels.nbytes > _CLASSIC_BYTES
+    with tifffile.TiffWriter(file, bigtiff=is_big, byteorder="<") as writer:
         writer.write(
             picture.pixels if channels > 1 else picture.pixels[..., 0],
             photometric="rgb" if channels >= 3 else "minisblack",
@@ -190,40 +191,54 @@ def write(file: BinaryIO, picture: Picture) -> None:
             iccprofile=picture.icc or None,
             resolution=picture.dpi,
             resolutionunit="inch" if picture.dpi else None,
-            extratags=tags,
             metadata=None,
             software=False,
         )
-    if directories:
-        _append(file, directories)
+    if picture.exif and not is_big:
+        _add_exif(file, picture.exif)
 
 
-def _directories(exif: bytes) -> dict[int, dict[int, Any]]:
-    """The main directory (key 0) and, where there are such, those of Exif and GPS."""
-    if not exif:
-        return {}
+def _add_exif(file: BinaryIO, exif: bytes) -> None:
+    """Give the first page of a little-endian TIFF a new directory with the old entries and those of Exif.
+
+    tifffile writes no pointers to directories, so this is done after it: entries hold absolute positions and can be
+    copied as they are.
+    """
     loaded = Image.Exif()
     loaded.load(exif)
-    found = {0: dict(loaded)}
+    file.seek(4)
+    (position,) = struct.unpack("<I", file.read(4))
+    file.seek(position)
+    (count,) = struct.unpack("<H", file.read(2))
+    entries = {}
+    for _ in range(count):
+        entry = file.read(12)
+        entries[struct.unpack("<H", entry[:2])[0]] = entry
+    for tag in _TEXTS:
+        if tag in loaded:
+            # Texts of up to 4 bytes would have to stand inside the entry; zeros make them longer.
+            text = str(loaded[tag]).encode("utf-8", "replace").ljust(4, b"\x00") + b"\x00"
+            entries[tag] = struct.pack("<HHII", tag, 2, len(text), _put(file, text))
     for tag in (_EXIF_IFD, _GPS_IFD):
-        if directory := dict(loaded.get_ifd(tag)):
-            found[tag] = directory
-    return found
+        if found := dict(loaded.get_ifd(tag)):
+            directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\x00\x00\x00\x00\x00", group=tag)
+            directory.update(found)
+            at = _end(file)
+            entries[tag] = struct.pack("<HHII", tag, 4, 1, _put(file, directory.tobytes(at)))
+    body = b"".join(entries[tag] for tag in sorted(entries))
+    position = _put(file, struct.pack("<H", len(entries)) + body + bytes(4))
+    file.seek(4)
+    file.write(struct.pack("<I", position))
 
 
-def _append(file: BinaryIO, directories: dict[int, dict[int, Any]]) -> None:
-    """Put directories at the end of a file that holds empty pointers to them, and set the pointers."""
-    file.seek(0)
-    with tifffile.TiffFile(file) as written:
-        pointers = {tag: written.pages.first.tags[tag].valueoffset for tag in directories}
-        if written.is_bigtiff:
-            return
-    for tag, entries in directories.items():
-        position = file.seek(0, io.SEEK_END)
-        position += file.write(b"\x00" * (position % 2))
-        directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\x00\x00\x00\x00\x00", group=tag)
-        for key, value in entries.items():
-            directory[key] = value
-        file.write(directory.tobytes(position))
-        file.seek(pointers[tag])
-        file.write(struct.pack("<I", position))
+def _end(file: BinaryIO) -> int:
+    """Where the next piece goes: the end, on an even byte."""
+    position = file.seek(0, io.SEEK_END)
+    return position + position % 2
+
+
+def _put(file: BinaryIO, data: bytes) -> int:
+    position = _end(file)
+    file.seek(0, io.SEEK_END)
+    file.write(bytes(position - file.tell()) + data)
+    return position
