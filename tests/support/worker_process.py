@@ -19,7 +19,7 @@ from bsrgan_backend.models.synthetic import TINY, random_weights
 
 SOURCE = Path(__file__).resolve().parents[2]
 NAMES = {"uint8": "u8", "uint16": "u16", "float16": "f16", "float32": "f32"}
-PATIENCE_S = 120.0
+PATIENCE_S = 90.0
 
 
 def install(root: Path, *models: str, architecture=TINY, seed: int = 7) -> None:
@@ -41,7 +41,7 @@ class WorkerProcess:
         self.line, theirs = link.pair()
         self.seen: list[dict] = []
         self._unread: list[dict] = []
-        self.output = tempfile.TemporaryFile()
+        self.output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         command = [sys.executable, "-m", "bsrgan_backend.worker", "--device", device, "--root", str(root)]
         command += ["--link-fd", str(theirs.fileno()), "--threads", "1"]
         paths = os.pathsep.join(str(SOURCE / name) for name in ("shared", "backend"))
@@ -86,6 +86,7 @@ class WorkerProcess:
             message = self.receive()
             if message["t"] in kinds and job in (None, message.get("job")):
                 return message
+            assert message["t"] != "failed", message
         raise TimeoutError(f"no {kinds} in {PATIENCE_S} s")
 
     def submit(self, job: str, block: np.ndarray, out_size: tuple[int, int], target: int, **changes: object) -> None:

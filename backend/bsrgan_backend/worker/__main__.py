@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import os
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from bsrgan_wire import places
 def main() -> None:
     """Run until the supervisor lets go; the supervisor is the only one who starts this."""
     arguments = _arguments()
+    # A crash in native code then says where; the supervisor keeps the last words.
+    faulthandler.enable()
     process.depend_on_parent()
     process.offer_to_oom_killer()
     given = settings.load({}, {**os.environ, places.PREFIX_VARIABLE: str(arguments.root)}).settings

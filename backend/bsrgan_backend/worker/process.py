@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import faulthandler
 import logging
 import logging.handlers
 import os
@@ -49,9 +48,6 @@ def log_to(path: Path, level: str) -> None:
         path: the log; its folder is made when it is missing.
         level: "debug", "info", "warning" or "error".
     """
-    if sys.stderr is not None:
-        # A crash in native code then says where; the supervisor keeps the last words.
-        faulthandler.enable()
     # Not the root logger: libraries configure that one when they are imported.
     own = logging.getLogger("bsrgan_backend")
     own.setLevel(level.upper())

@@ -83,7 +83,7 @@ class Progress:
         self._send = send
         self._clock = clock
         self._phase = ""
-        self._started = 0.0
+        self._measured_from = (0.0, 0)
         self._sent_at = 0.0
         self._sent = -1
 
@@ -95,7 +95,7 @@ class Progress:
             rate: units per second to expect until they are measured, 0 for unknown.
         """
         self._phase = name
-        self._started = self._clock()
+        self._measured_from = (self._clock(), 0)
         self._sent = -1
         self.rate = rate
         if name != "running":
@@ -109,9 +109,7 @@ class Progress:
             total: units in all, at least 1.
         """
         now = self._clock()
-        elapsed = now - self._started
-        if done > 0 and elapsed > 0:
-            self.rate = done / elapsed
+        self._measure(now, done)
         share = min(PARTS, PARTS * done // total)
         is_news = share > self._sent
         is_due = self._sent < 0 or share == PARTS or now - self._sent_at >= limits.PROGRESS_INTERVAL_S
@@ -129,3 +127,11 @@ class Progress:
                     "eta": eta,
                 }
             )
+
+    def _measure(self, now: float, done: int) -> None:
+        since, behind = self._measured_from
+        if done > behind and now > since:
+            self.rate = (done - behind) / (now - since)
+            if behind == 0:
+                # The first step holds what is done only once; later rates leave it out.
+                self._measured_from = (now, done)

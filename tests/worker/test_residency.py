@@ -1,0 +1,57 @@
+"""Which model a job gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.worker.residency import Residency
+from support.worker_process import install
+
+
+def residency(root, default="bsrgan-x4", device="cpu"):
+    """A residency over `root` with one thread."""
+    return Residency(root, device, 1, default)
+
+
+def test_the_asked_model_is_taken_as_it_is(tmp_path):
+    """An id that the job names is never replaced, installed or not."""
+    install(tmp_path, "tiny")
+    assert residency(tmp_path).choose("other") == ("other", [])
+
+
+def test_the_default_is_the_settings(tmp_path):
+    """A job that names no model gets the one of the settings, without a note."""
+    install(tmp_path, "alpha", "mine")
+    assert residency(tmp_path, "mine").choose("") == ("mine", [])
+
+
+def test_a_missing_default_is_replaced_in_the_catalogs_order(tmp_path):
+    """The first installed model of the catalog steps in, before models that the user added, and is named."""
+    install(tmp_path, "added", "realsr-jpeg", "realesrgan-x4plus")
+    model, notes = residency(tmp_path).choose("")
+    assert model == "realesrgan-x4plus"
+    assert "bsrgan-x4" in notes[0]
+    assert "realesrgan-x4plus" in notes[0]
+
+
+def test_an_added_model_is_better_than_none(tmp_path):
+    """When nothing of the catalog is installed, a model that the user added is taken."""
+    install(tmp_path, "added")
+    assert residency(tmp_path).choose("")[0] == "added"
+
+
+def test_an_empty_store_says_what_to_do(tmp_path):
+    """Without any model the job fails as MODEL_MISSING."""
+    with pytest.raises(BackendError) as caught:
+        residency(tmp_path).choose("")
+    assert caught.value.code == "MODEL_MISSING"
+    assert "models download" in caught.value.text
+
+
+def test_other_devices_are_refused(tmp_path):
+    """A device that this engine cannot use is DEVICE and not a wrong result from another one."""
+    install(tmp_path, "tiny")
+    with pytest.raises(BackendError) as caught:
+        residency(tmp_path, device="gpu:7").load("tiny")
+    assert caught.value.code == "DEVICE"
