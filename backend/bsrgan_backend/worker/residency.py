@@ -49,7 +49,8 @@ class Residency:
         self.default_model = default_model
         self.resident: Resident | None = None
         self._root = root
-        self._device = device
+        # The processor is the only device yet, so it is also the best one.
+        self._device = "cpu" if device == "auto" else device
         self._threads = threads or host.usable_threads()
 
     def facts(self) -> dict[str, Any]:
