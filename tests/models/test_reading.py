@@ -23,6 +23,9 @@ TINY = synthetic.random_weights(synthetic.TINY, 11)
 FORMATS = ("zip", "legacy", "safetensors")
 WRITERS = {"zip": files.torch_zip, "legacy": files.torch_legacy, "safetensors": files.safetensors}
 
+PYTORCH = Path(__file__).parents[1] / "data" / "weights"
+PYTORCH_DIGEST = "cb7e25604a8114dfc2818720b1f4fb8a3d34f16e4677f63754eb7d421cd563df"
+
 
 def read(content: bytes, folder: Path, name: str = "model.pth") -> Weights:
     """Read bytes through a file, as users do."""
@@ -104,6 +107,19 @@ def test_big_endian_files(tmp_path: Path) -> None:
 def test_zip_without_byteorder_is_little_endian(tmp_path: Path) -> None:
     """Files from before that entry existed are read."""
     assert read(files.torch_zip(files.renamed(TINY, "bsrgan"), byteorder=False), tmp_path).digest == TINY.digest
+
+
+@pytest.mark.parametrize("path", sorted(PYTORCH.glob("*.*")), ids=lambda path: path.name)
+def test_files_written_by_pytorch(path: Path) -> None:
+    """Files that PyTorch 2.15 and its safetensors wrote of one network, in every way, hold the same numbers."""
+    weights = read_weights(path)
+    assert weights.architecture == Architecture(4, 1, 2, 3, 3, 4)
+    assert weights.digest == PYTORCH_DIGEST
+
+
+def test_the_files_of_pytorch_are_there() -> None:
+    """The test above reads files, not an empty folder."""
+    assert len(list(PYTORCH.glob("*.*"))) == 7
 
 
 def test_strides_and_offsets(tmp_path: Path) -> None:
@@ -237,15 +253,13 @@ def attacks(canary: Path) -> list[bytes]:
     """Pickles that would leave a file behind, each in another way."""
     name, text = files.name_opcode, files.text_opcode
     command = f"touch '{canary}'"
+    program = f"__import__('pathlib').Path({str(canary)!r}).touch()"
     call = files.tuple_opcode(text(command)) + b"R."
     opened = files.tuple_opcode(text(str(canary)), text("w")) + b"R."
     built = b"\x80\x02" + name("collections", "OrderedDict") + b")R"
     rebuild = name("torch._utils", "_rebuild_tensor_v2")
     return [
-        *(
-            pickle.dumps({"w": _Evil(eval, f"__import__('pathlib').Path({str(canary)!r}).touch()")}, p)
-            for p in (0, 1, 2, 3, 4, 5)
-        ),
+        *(pickle.dumps({"w": _Evil(eval, program)}, protocol) for protocol in range(6)),
         b"\x80\x02" + name("os", "system") + call,
         b"\x80\x02" + name("posix", "system") + call,
         b"\x80\x02" + name("subprocess", "getoutput") + call,
@@ -298,6 +312,8 @@ def test_refused_programs_are_named(tmp_path: Path) -> None:
     """The sentence says what the file wanted to run."""
     content = files.zip_of({"data.pkl": b"\x80\x02" + files.name_opcode("os", "system") + b"."})
     assert "'os.system'" in refusal(content, tmp_path)
+    whole = b"\x80\x02" + files.name_opcode("my.models", "RRDBNet") + b")\x81}b."
+    assert "'my.models.RRDBNet'" in refusal(files.zip_of({"data.pkl": whole}), tmp_path)
 
 
 # --- sizes are checked before memory is taken ------------------------------------------------------------------------

@@ -61,14 +61,16 @@ def damaged(detail: str) -> BackendError:
 def _scan(content: bytes, start: int) -> int:
     """Where the pickle ends; raises when it holds more than data."""
     stream = io.BytesIO(content[start : start + PICKLE_BYTES_MAX])
-    count = 0
+    count, named = 0, ""
     try:
         for instruction, argument, _ in pickletools.genops(stream):
             count += 1
             if count > INSTRUCTIONS_MAX:
                 raise damaged("too many instructions")
             if instruction.name in _REFUSED:
-                raise _suspicious(instruction.name)
+                raise _suspicious(named or instruction.name)
+            if instruction.name == "GLOBAL":
+                named = str(argument).replace(" ", ".")
             if instruction.name in _MEMO and int(argument or 0) > count:
                 raise damaged("memo number")
     except _ERRORS as error:

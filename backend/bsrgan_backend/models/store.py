@@ -17,7 +17,7 @@ from bsrgan_backend.models import catalog, ncnn_file, reading, safetensors_file
 from bsrgan_backend.models.layouts import refuse
 from bsrgan_backend.models.weights import Weights
 
-_ID = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _FACTS_BYTES_MAX = 64 * 1024
 _FIRST_USE = "+first-use.json"  # '+' is in no id, so no model can have this name
 
@@ -78,7 +78,7 @@ class ModelStore:
     def installed(self) -> list[InstalledModel]:
         """Every model with readable facts and its weights beside them, sorted by id."""
         try:
-            names = sorted(path.stem for path in self.folder.glob("*.json") if _ID.match(path.stem))
+            names = sorted(path.stem for path in self.folder.glob("*.json") if _ID.fullmatch(path.stem))
         except OSError:
             return []
         return [facts for name in names if (facts := self._facts(name)) and self.path(name).is_file()]
@@ -250,7 +250,7 @@ def _json_of(path: Path) -> dict[str, object]:
 
 
 def _checked(model_id: str) -> str:
-    if not _ID.match(model_id):
+    if not _ID.fullmatch(model_id):
         raise BackendError(
             "BAD_PARAM",
             f"'{model_id[:64]}' is no model name; use up to 64 of a-z, 0-9, dot, dash and underscore, "
