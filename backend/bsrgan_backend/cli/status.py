@@ -109,10 +109,20 @@ def _is_gone(file: Path, address: Rendezvous) -> bool:
             return False
     except DaemonUnreachable:
         pass
+    return not _is_alive(address.pid)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether the process still runs; one that only waits for its parent to notice has ended."""
     if os.name != "posix":
+        return False
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    if not Path("/proc/self").exists():
         return True
     try:
-        os.kill(address.pid, 0)
-    except OSError:
-        return True
-    return False
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return False
