@@ -66,6 +66,8 @@ def install(layout: Layout, asked: Options, report: Report) -> None:
     """
     kept = record.read(layout.record)
     kept.made(record.make_folder(layout.root))
+    # Paddle makes these when it is imported, and leaves them empty.
+    kept.made([folder for folder in layout.runtime_caches if not folder.exists()])
     record.write(layout.record, kept)
     try:
         _install_backend(layout, asked, kept, report)

@@ -98,6 +98,12 @@ class Layout:
         return self.root / "state" / "daemon.json"
 
     @property
+    def runtime_caches(self) -> list[Path]:
+        """Folders in the home that the inference runtime makes by itself, outermost first."""
+        cache = self.home / ".cache"
+        return [cache, cache / "paddle", cache / "paddle" / "dataset"]
+
+    @property
     def try_folder(self) -> Path:
         """Where `--try` leaves its pictures."""
         return self.root / "try"

@@ -41,6 +41,10 @@ class Person:
             if not name.startswith(("XDG_", "GIMP")) and name not in ("PYTHONPATH", "DBUS_SESSION_BUS_ADDRESS")
         }
         self.environ["HOME"] = str(home)
+        # Hundreds of megabytes that the real user's pip has already.
+        self.environ.setdefault(
+            "PIP_CACHE_DIR", str(Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pip")
+        )
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run the installer."""
@@ -132,9 +136,11 @@ def test_the_plugin_can_start_the_daemon(person):
     person.install("--venv", sys.prefix, "--no-service")
     plugin = person.home / ".config/GIMP/3.2/plug-ins/gimp-bsrgan"
     code = (
-        f"import sys; sys.path[:0] = [{str(plugin)!r}, {str(plugin / 'vendor')!r}]\n"
-        "from bsrgan_plugin import connection\n"
-        "print(connection.find_daemon().pid)\n"
+        f"import json, sys; sys.path.insert(0, {str(plugin / 'vendor')!r})\n"
+        "from pathlib import Path\n"
+        "from bsrgan_wire import launch\n"
+        f"told = json.loads(Path({str(plugin / 'install.json')!r}).read_text('utf-8'))\n"
+        "print(launch.ensure_daemon(Path(told['prefix']), told['command']).pid)\n"
     )
     done = person.call(sys.executable, "-I", "-S", "-c", code)
     assert done.returncode == 0, done.stderr
