@@ -161,6 +161,8 @@ class Desk:
             return
         if self._sessions.count_error(session.routing_id) >= limits.PROTOCOL_ERRORS:
             log.warning("session %s closed after %d protocol errors", session.id[:8], session.errors)
+            for job in self._ledger.jobs.owned(session.id):
+                self.discard(job)
             self._sessions.post(session, Bye("too many protocol errors"))
             self._sessions.close(session, block=True)
 

@@ -174,6 +174,9 @@ class Server:
                 first, *frames = self._router.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
+            if self._sessions.of(first.bytes) is None:
+                # Descriptors are used again: every older connection of this one's must be known to be lost by now.
+                self._on_monitor()
             connection = frames[0].get(zmq.SRCFD) if frames else -1
             self._desk.answer(first.bytes, [frame.buffer for frame in frames], int(connection))
 
@@ -185,13 +188,12 @@ class Server:
                 return
             number, value = _MONITOR_EVENT.unpack(event)
             if number == zmq.Event.DISCONNECTED:
-                self._sessions.note_lost(value)
+                self._sessions.lose_connection(value)
             else:
                 self._sessions.protocol_errors += 1
 
     def _do_what_is_due(self) -> None:
         now = self._clock()
-        self._sessions.probe_lost()
         self._sessions.flush()
         for session in self._sessions:
             if session.fetches:

@@ -11,7 +11,7 @@ import zmq
 
 from bsrgan_wire import codec, limits
 from bsrgan_wire.codec import Buffer
-from bsrgan_wire.messages import Fetch, Message, Pong
+from bsrgan_wire.messages import Fetch, Message
 
 OUTBOX_MESSAGES = 128
 SESSIONS = 1024
@@ -68,7 +68,6 @@ class Sessions:
         self._by_id: dict[str, Session] = {}
         self._blocked: OrderedDict[bytes, None] = OrderedDict()
         self._strangers: OrderedDict[bytes, int] = OrderedDict()
-        self._lost: dict[int, int] = {}
         self.protocol_errors = 0
 
     def __iter__(self) -> Iterator[Session]:
@@ -172,13 +171,15 @@ class Sessions:
 
     def is_flushing(self) -> bool:
         """Whether anything waits for room in a connection."""
-        return bool(self._lost) or any(s.outbox or s.fetches for s in self._by_routing.values())
+        return any(s.outbox or s.fetches for s in self._by_routing.values())
 
     def hear(self, session: Session) -> bool:
         """Note a sign of life; True when the session was an orphan and is back."""
         session.heard = self._clock()
-        was_orphan, session.orphan_since = session.orphan_since is not None, None
-        return was_orphan
+        if session.is_gone or session.orphan_since is None:
+            return False  # last words that were read after the report of the lost connection change nothing
+        session.orphan_since = None
+        return True
 
     def lose(self, session: Session) -> None:
         """Note that a client's connection is lost."""
@@ -189,22 +190,11 @@ class Sessions:
         session.fetches.clear()
         session.chunks.clear()
 
-    def note_lost(self, connection: int) -> None:
-        """Note libzmq's report that a connection is lost."""
-        # The ROUTER learns of it a moment after the report, so the second look decides.
-        self._lost[connection] = 2
-
-    def probe_lost(self) -> None:
-        """Find out whether the clients of connections that were reported lost are really gone.
-
-        A PONG that nobody has asked for is what a living client ignores: the descriptor may be a new client's.
-        """
-        if not self._lost:
-            return
+    def lose_connection(self, connection: int) -> None:
+        """Note libzmq's report that a connection is lost; only sessions greeted before that report may be there."""
         for session in self:
-            if session.connection in self._lost and not session.is_gone:
-                self.offer(session, Pong())
-        self._lost = {connection: left - 1 for connection, left in self._lost.items() if left > 1}
+            if session.connection == connection and not session.is_gone:
+                self.lose(session)
 
     def find_silent(self) -> None:
         """Make orphans of the sessions that have been silent for too long."""
