@@ -43,7 +43,7 @@ from bsrgan_wire.messages import (
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
-PATIENCE_S = 20.0
+PATIENCE_S = float(os.environ.get("PATIENCE_S", 20.0))
 """How long a test waits for what must happen; generous, because the machine may be busy."""
 
 
