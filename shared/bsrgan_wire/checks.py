@@ -75,7 +75,12 @@ def hex_id(value: Any) -> str:
 
 def hex_id_or_empty(value: Any) -> str:
     """An id, or the empty string for none."""
-    return value if type(value) is str and value == "" else hex_id(value)
+    if type(value) is str and value == "":
+        return value
+    try:
+        return hex_id(value)
+    except ValueError:
+        raise ValueError("expected 32 hexadecimal digits or empty text") from None
 
 
 def integers(low: int, high: int, most: int) -> Callable[[Any], tuple[int, ...]]:
@@ -84,7 +89,7 @@ def integers(low: int, high: int, most: int) -> Callable[[Any], tuple[int, ...]]
 
     def check(value: Any) -> tuple[int, ...]:
         if type(value) not in (list, tuple) or len(value) > most:
-            raise ValueError(f"expected a list of at most {most} integers")
+            raise ValueError(f"expected a list of at most {most} integers in {low}..{high}")
         return tuple(one(item) for item in value)
 
     return check
@@ -96,7 +101,7 @@ def texts(longest: int, most: int) -> Callable[[Any], tuple[str, ...]]:
 
     def check(value: Any) -> tuple[str, ...]:
         if type(value) not in (list, tuple) or len(value) > most:
-            raise ValueError(f"expected a list of at most {most} texts")
+            raise ValueError(f"expected a list of at most {most} texts of at most {longest} characters")
         return tuple(one(item) for item in value)
 
     return check
@@ -124,7 +129,7 @@ def scalars(most: int) -> Callable[[Any], dict[str, Any]]:
         if value is None:
             return {}
         if type(value) is not dict or len(value) > most:
-            raise ValueError(f"expected a map of at most {most} entries")
+            raise ValueError(f"expected a map of at most {most} scalars")
         return {name(key): _scalar(item) for key, item in value.items()}
 
     return check
@@ -141,7 +146,7 @@ def report(most: int) -> Callable[[Any], dict[str, Any]]:
 
     def check(value: Any) -> dict[str, Any]:
         if type(value) is not dict or len(value) > most:
-            raise ValueError(f"expected a map of at most {most} entries")
+            raise ValueError(f"expected a map of at most {most} scalars or lists of scalars")
         return {name(key): entry(item) for key, item in value.items()}
 
     return check

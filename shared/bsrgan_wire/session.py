@@ -105,6 +105,10 @@ class Session:
         except FrameError:
             self.connection.close()
             raise
+        if isinstance(envelope.message, Error) and envelope.message.code == "AUTH":
+            # The session has ended, for example because this computer slept: a new one can take the job over.
+            self.connection.close()
+            raise ConnectionLost("The daemon has ended this session.")
         if isinstance(envelope.message, Bye):
             self.is_dismissed = True
             raise ConnectionLost(f"The daemon is leaving ({envelope.message.reason or 'no reason given'}).")

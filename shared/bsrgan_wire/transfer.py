@@ -192,9 +192,6 @@ class Transfer:
     def _on_state(self, message: State) -> None:
         if self._phase == "attaching":
             self._owner = self._session.welcome
-            if message.state == "released":
-                self._resubmit()
-                return
             self._on_attached(message)
         elif message.state in ("queued", "running"):
             self._enter("waiting")
@@ -203,6 +200,8 @@ class Transfer:
             raise RemoteError(message.code or "INTERNAL", message.text)
         if message.state == "cancelled":
             raise RemoteError("CANCELLED", message.text)
+        if message.state == "released":
+            raise RemoteError(message.code or "RESULT_EXPIRED", message.text)
         if message.state == "ready" and self._phase != "fetching":
             self._begin_download(message)
 
