@@ -10,11 +10,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine import engine, host, planning, predictors, rrdbnet, saving
+from bsrgan_backend.engine import engine, host, planning, predictors, rrdbnet, saving, trials
 from bsrgan_backend.engine.runtime import VERSION, check_version
 from bsrgan_backend.models.weights import Architecture, Weights
 
 Array = npt.NDArray[np.float32]
+
+FOOTPRINTS = {
+    "openvino": planning.Footprint(trunk=10, trunk_once=0, block=9, tail=4),
+    "onednn": planning.Footprint(trunk=17, trunk_once=0, block=13, tail=5),
+    "native": planning.Footprint(trunk=190, trunk_once=0, block=12, tail=21),
+}
+"""How many copies of its largest array each predictor holds, measured with the full net (DESIGN.md)."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,18 +61,21 @@ class PaddleEngine:
 
     @property
     def footprint(self) -> planning.Footprint:
-        """Bytes for each pixel of a tile, measured with OpenVINO and the full net, by the sizes of its arrays."""
-        nf, gc, out = self._architecture.features, self._architecture.growth, 4**self._architecture.doublings
+        """Memory of its predictors, from the sizes of the arrays inside and the engine's measured multiples."""
+        architecture, multiples = self._architecture, FOOTPRINTS[self._facts.engine]
+        dense = 4 * (architecture.features + 4 * architecture.growth)
         return planning.Footprint(
-            trunk=4 * (nf + 4 * gc) * 14,
-            block=4 * (nf + 4 * gc) * 4,
-            tail=4 * nf * out * 3,
+            trunk=dense * multiples.trunk,
+            # Each weight is used once for a pixel, so this counts weights; an engine keeps them 4.5 times.
+            trunk_once=18 * planning.trunk_macs(architecture),
+            block=dense * multiples.block,
+            tail=4 * architecture.features * 4**architecture.doublings * multiples.tail,
         )
 
     def trunk(self, image: Array) -> Array:
         """The whole trunk in one predictor, made when first used: image → features."""
         if "trunk" not in self._predictors:
-            with predictors.guarded(self._folder / f"trial-{self._facts.engine}"):
+            with trials.guarded(predictors.marker_of(self._folder, self._facts.engine)):
                 trunk = predictors.Predictor(self._folder, "trunk", self._facts.engine, self._threads)
             self._predictors["trunk"] = trunk
         return self._predictors["trunk"].run({"image": image})
@@ -84,15 +94,21 @@ class PaddleEngine:
 
     def tail(self, features: Array) -> Array:
         """Features → result."""
-        return self._predictors["tail"].run({"features": features})
+        name = "tail"
+        if self._facts.engine == "onednn" and features.shape[2:] == (1, 1):
+            # OneDNN's enlargement of a single pixel gives garbage: it takes the strides for another layout's.
+            name = "tail of a pixel"
+            if name not in self._predictors:
+                self._predictors[name] = predictors.Predictor(self._folder, "tail", "native", self._threads)
+        return self._predictors[name].run({"features": features})
 
     def upscale(
         self,
         image: Array,
         sink: engine.Sink,
-        *,
         on_progress: Callable[[int, int], None],
         should_stop: Callable[[], bool],
+        *,
         memory_budget_bytes: int | None = None,
         tile: int | None = None,
     ) -> None:
@@ -101,8 +117,8 @@ class PaddleEngine:
             self,
             image,
             sink,
-            on_progress=on_progress,
-            should_stop=should_stop,
+            on_progress,
+            should_stop,
             memory_budget_bytes=memory_budget_bytes,
             tile=tile,
             spool=self._spool,

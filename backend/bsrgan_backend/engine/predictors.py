@@ -8,13 +8,12 @@ that the engine took the process down, and it is left out.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
+import shutil
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine import saving
+from bsrgan_backend.engine import saving, trials
 from bsrgan_backend.engine.planning import TAIL_MARGIN
 from bsrgan_backend.engine.runtime import paddle
 from bsrgan_backend.errors import BackendError
@@ -31,9 +30,6 @@ Array = npt.NDArray[np.float32]
 
 TOLERANCE = 1e-3
 """Largest difference from the reference, as a share of its largest value; float32 engines stay below 1e-5."""
-
-MARKER_LIFE_S = 24 * 3600.0
-"""A marker older than this no longer counts: the process may have been killed from outside."""
 
 _PART_ROWS = 5
 """Rows of the reference that the trial's second, smaller tail gives: sizes must be free to change."""
@@ -45,25 +41,31 @@ class EngineUnusable(Exception):
     """An engine failed its trial; `str()` says why."""
 
 
-def _openvino(config: Any, blobs: Path) -> None:
+def _openvino(config: Any, _program: str, blobs: Path) -> None:
     config.enable_openvino_engine(paddle.inference.PrecisionType.Float32)
     # Otherwise compiled networks land in ./__cache__ of whatever folder the process runs in.
+    blobs.mkdir(mode=0o700, exist_ok=True)
     config.set_optim_cache_dir(str(blobs))
 
 
-def _onednn(config: Any, _blobs: Path) -> None:
-    # The old executor takes 66 s to create the full trunk and keeps 5 GB; the new one runs the same saved program.
-    config.enable_new_ir(True)
-    config.enable_new_executor(True)
+def _onednn(config: Any, program: str, _blobs: Path) -> None:
     config.enable_mkldnn()
     config.set_mkldnn_cache_capacity(1)
+    config.enable_new_executor(True)
+    if program != "trunk":
+        # Under this pass convolutions keep their first weights for ever, but the block's weights are inputs.
+        config.delete_pass("is_test_pass")
+    else:
+        # The old passes take 66 s to create the full trunk and keep 5 GB; the new ones run the same saved program.
+        config.enable_new_ir(True)
 
 
-def _native(config: Any, _blobs: Path) -> None:
+def _native(config: Any, _program: str, _blobs: Path) -> None:
     config.disable_mkldnn()
+    config.enable_memory_optim()
 
 
-ENGINES: dict[str, Callable[[Any, Path], None]] = {"openvino": _openvino, "onednn": _onednn, "native": _native}
+ENGINES: dict[str, Callable[[Any, str, Path], None]] = {"openvino": _openvino, "onednn": _onednn, "native": _native}
 """How a configuration is told to use each engine, best first."""
 
 
@@ -93,7 +95,7 @@ class Predictor:
         config.set_cpu_math_library_num_threads(threads)
         blobs = folder / f"blobs-{engine}"
         try:
-            ENGINES[engine](config, blobs)
+            ENGINES[engine](config, program, blobs)
             self._predictor = paddle.inference.create_predictor(config)
         except (RuntimeError, ValueError, OSError, NotImplementedError, AttributeError, SystemError) as error:
             raise EngineUnusable(_first_line(error)) from error
@@ -136,7 +138,7 @@ def _first_line(error: Exception) -> str:
     """The line of a Paddle error that says what happened, without its C++ stack."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line for line in lines if re.match(r"\(\w+\)|\w*Error", line)]
-    return (told or lines or [type(error).__name__])[-1][:300]
+    return (told or lines or [type(error).__name__])[-1][:300].rstrip(".")
 
 
 @dataclass(frozen=True)
@@ -168,14 +170,14 @@ def choose(folder: Path, threads: int, engines: tuple[str, ...], blocks: Sequenc
     """
     notes: list[str] = []
     for engine in engines:
-        marker = folder / f"trial-{engine}"
-        if _crashed(marker):
+        marker = marker_of(folder, engine)
+        if trials.crashed(marker):
             notes.append(f"The engine {engine} is left out: it stopped the worker at its last start.")
             _log.warning("%s", notes[-1])
             continue
         try:
-            with guarded(marker):
-                predictors = _trial(folder, engine, threads, blocks)
+            with trials.guarded(marker):
+                predictors = _second_chance(folder, engine, threads, blocks)
         except (EngineUnusable, BackendError, MemoryError) as error:
             notes.append(f"The engine {engine} is left out: {error}.")
             _log.warning("%s", notes[-1])
@@ -185,22 +187,24 @@ def choose(folder: Path, threads: int, engines: tuple[str, ...], blocks: Sequenc
     raise BackendError("INTERNAL", text, " ".join(notes))
 
 
-def _crashed(marker: Path) -> bool:
-    try:
-        return time.time() - marker.stat().st_mtime < MARKER_LIFE_S
-    except OSError:
-        return False
+def marker_of(folder: Path, engine: str) -> Path:
+    """The file that says that an engine is being tried with the programs in `folder`."""
+    return folder / f"trial-{engine}"
 
 
-@contextlib.contextmanager
-def guarded(marker: Path) -> Iterator[None]:
-    """Keep a file while something runs that may take the process down; any Python exception still removes it."""
-    with contextlib.suppress(OSError):
-        marker.write_text("running", encoding="ascii")
+def _second_chance(
+    folder: Path, engine: str, threads: int, blocks: Sequence[Mapping[str, Array]]
+) -> dict[str, Predictor]:
+    """A trial, and another one without the engine's own cache if that may have been damaged."""
+    blobs = folder / f"blobs-{engine}"
     try:
-        yield
-    finally:
-        marker.unlink(missing_ok=True)
+        return _trial(folder, engine, threads, blocks)
+    except (EngineUnusable, BackendError) as error:
+        if not blobs.exists():
+            raise
+        _log.warning("%s failed (%s); trying again without what it had compiled", engine, error)
+        shutil.rmtree(blobs, ignore_errors=True)
+        return _trial(folder, engine, threads, blocks)
 
 
 def _trial(folder: Path, engine: str, threads: int, blocks: Sequence[Mapping[str, Array]]) -> dict[str, Predictor]:

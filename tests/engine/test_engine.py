@@ -1,0 +1,215 @@
+"""The driver: images of any size through a network, in pieces that cannot be seen in the result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import hypothesis.strategies as st
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+
+from bsrgan_backend.engine import engine, host
+from bsrgan_backend.errors import BackendError
+from support.network_doubles import Nearest, Reaching
+
+Array = npt.NDArray[np.float32]
+SOME = settings(deadline=None, max_examples=60)
+
+
+def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> Array:
+    """A picture of random values."""
+    return np.random.default_rng(seed).random((height, width, channels), dtype=np.float32)
+
+
+def run(network: engine.Network, image: Array, **options: object) -> Array:
+    """The whole result, after checking that its rows came in order."""
+    strips: list[Array] = []
+
+    def sink(first_row: int, strip: Array) -> None:
+        assert first_row == sum(len(one) for one in strips)
+        assert strip.dtype == np.float32
+        strips.append(strip)
+
+    engine.upscale(network, image, sink, lambda done, total: None, lambda: False, **options)  # type: ignore[arg-type]
+    return np.concatenate(strips)
+
+
+@SOME
+@given(
+    st.integers(1, 200),
+    st.integers(1, 200),
+    st.sampled_from((1, 2, 4, 8)),
+    st.sampled_from((1, 2, 4)),
+    st.sampled_from((1, 3)),
+    st.one_of(st.none(), st.integers(16, 70)),
+)
+def test_nearest_comes_out_bit_for_bit(
+    height: int, width: int, scale: int, unshuffle: int, channels: int, tile: int | None
+) -> None:
+    """A network that repeats pixels gives exactly the repeated picture, at any size, factor, tile and remainder."""
+    image = noise(height, width, channels)
+    got = run(Nearest(scale, unshuffle, channels), image, tile=tile)
+    assert np.array_equal(got, image.repeat(scale, axis=0).repeat(scale, axis=1))
+
+
+@SOME
+@given(st.integers(1, 150), st.integers(1, 150), st.integers(14, 60))
+def test_tiles_equal_one_piece_at_the_full_reach(height: int, width: int, tile: int) -> None:
+    """A network that looks as far as the real one gives the same whole numbers in tiles as in one pass."""
+    image = noise(height, width, seed=height)
+    network = Reaching(scale=2, blocks=3)
+    whole = network.tail(network.trunk(engine.unshuffled(image, 1)))[0].transpose(1, 2, 0)
+    assert np.array_equal(run(network, image, tile=tile), whole)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (1, 4097), (4097, 1), (33, 1000), (16, 30_000), (30_000, 16)])
+def test_odd_sizes_equal_one_piece(size: tuple[int, int]) -> None:
+    """Single pixels and long lines come out as in one pass, whether tiles are chosen or given."""
+    image = noise(*size)
+    network = Reaching(scale=2, blocks=2)
+    whole = network.tail(network.trunk(engine.unshuffled(image, 1)))[0].transpose(1, 2, 0)
+    assert np.array_equal(run(network, image), whole)
+    assert np.array_equal(run(network, image, tile=64), whole)
+
+
+def test_a_small_budget_changes_nothing_but_the_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With little memory the same result comes out of smaller calls."""
+    monkeypatch.setattr("bsrgan_backend.engine.planning.WHOLE_TRUNK_MACS", 0.0)
+    image = noise(300, 310)
+    rich, poor = Reaching(scale=2), Reaching(scale=2)
+    expected = run(rich, image, memory_budget_bytes=1 << 30)
+    assert np.array_equal(run(poor, image, memory_budget_bytes=9_000_000), expected)
+    assert poor.largest_px < rich.largest_px
+
+
+def test_features_on_disk_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features that do not fit into the budget go through a file that has no name, and nothing stays behind."""
+    monkeypatch.setattr("bsrgan_backend.engine.planning.WHOLE_TRUNK_MACS", 0.0)
+    image = noise(900, 400)
+    network = Reaching(scale=1, blocks=2, unshuffle=2)
+    expected = run(network, image)
+    assert np.array_equal(run(network, image, memory_budget_bytes=4_200_000, spool=tmp_path), expected)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the file for the features cannot be had, the run ends with DISK_FULL and nothing was computed."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("bsrgan_backend.engine.planning.WHOLE_TRUNK_MACS", 0.0)
+    monkeypatch.setattr("os.posix_fallocate", full)
+    network = Reaching(scale=1, unshuffle=2)
+    with pytest.raises(BackendError) as failed:
+        run(network, noise(900, 400), memory_budget_bytes=4_200_000, spool=tmp_path)
+    assert failed.value.code == "DISK_FULL"
+    assert network.calls == []
+
+
+def test_progress_rises_evenly_to_the_total() -> None:
+    """Progress starts at 0, never falls, takes a step for every call, and ends at a constant total."""
+    seen: list[tuple[int, int]] = []
+    network = Reaching(scale=2, blocks=5)
+    engine.upscale(network, noise(120, 120), lambda *_: None, lambda *step: seen.append(step), lambda: False, tile=40)
+    done = [step for step, _ in seen]
+    assert {total for _, total in seen} == {done[-1]}
+    assert done == sorted(done)
+    assert done[0] == 0
+    assert len(set(done)) > 5 * 9
+
+
+@pytest.mark.parametrize("after", [0, 1, 7, 20, 55])
+def test_a_stop_works_before_the_next_call(after: int) -> None:
+    """Once `should_stop` is true no further call of the network is made, wherever the run is."""
+    network = Reaching(scale=2, blocks=3)
+    calls_at_stop: list[int] = []
+
+    def should_stop() -> bool:
+        if len(network.calls) >= after:
+            calls_at_stop.append(len(network.calls))
+        return bool(calls_at_stop)
+
+    with pytest.raises(engine.Stopped):
+        engine.upscale(network, noise(100, 130), lambda *_: None, lambda *_: None, should_stop, tile=40)
+    assert len(network.calls) == calls_at_stop[0]
+
+
+def test_nothing_of_the_results_size_is_kept() -> None:
+    """The sink gets many strips, none larger than a fraction of the result."""
+    heights: list[int] = []
+    engine.upscale(
+        Nearest(4),
+        noise(600, 40),
+        lambda _, strip: heights.append(len(strip)),
+        lambda *_: None,
+        lambda: False,
+        tile=50,
+    )
+    assert sum(heights) == 2400
+    assert max(heights) <= 200
+
+
+def test_memory_errors_become_a_sentence() -> None:
+    """A MemoryError of the network or of numpy is HOST_OOM with advice, not a traceback."""
+
+    class Hungry(Nearest):
+        def _tail(self, features: Array) -> Array:
+            raise MemoryError("Fail to alloc memory")
+
+    with pytest.raises(BackendError) as failed:
+        run(Hungry(), noise(8, 8))
+    assert failed.value.code == "HOST_OOM"
+    assert "free memory" in failed.value.text
+
+
+def test_no_numbers_are_an_error_of_the_model() -> None:
+    """A result with NaN or infinity is never given out."""
+
+    class Broken(Nearest):
+        def _tail(self, features: Array) -> Array:
+            result = super()._tail(features)
+            result[..., -1, -1] = np.inf
+            return result
+
+    strips: list[int] = []
+    with pytest.raises(BackendError) as failed:
+        engine.upscale(Broken(), noise(8, 8), lambda first, _: strips.append(first), lambda *_: None, lambda: False)
+    assert failed.value.code == "MODEL_LOAD"
+    assert strips == []
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 1), (0, 4, 3), (4, 4, 4)])
+def test_a_wrong_shape_is_refused(shape: tuple[int, ...]) -> None:
+    """A picture without pixels or with channels that the network does not take is BAD_SHAPE."""
+    with pytest.raises(BackendError) as failed:
+        run(Nearest(), np.zeros(shape, np.float32))
+    assert failed.value.code == "BAD_SHAPE"
+
+
+def test_the_budget_comes_from_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a budget, most of the memory that is free now counts, and too little of it refuses the picture."""
+    monkeypatch.setattr(host, "available_memory_bytes", lambda: 1_000_000)
+    network = Nearest()
+    network.architecture = replace(network.architecture, features=64)
+    with pytest.raises(BackendError) as failed:
+        run(network, noise(400, 400))
+    assert failed.value.code == "HOST_OOM"
+    assert network.calls == []
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_unshuffling_mirrors_what_is_missing(factor: int) -> None:
+    """Sides that are no multiple are filled with their mirror image, or with the edge where that is too short."""
+    image = noise(2 * factor + 1, 1)
+    got = engine.unshuffled(image, factor)
+    padded = np.pad(image, ((0, factor - 1), (0, 0), (0, 0)), mode="reflect").repeat(factor, axis=1)
+    assert got.shape == (1, 3 * factor * factor, 3, 1)
+    for channel in range(3):
+        for row in range(factor):
+            for column in range(factor):
+                plane = got[0, channel * factor * factor + row * factor + column]
+                assert np.array_equal(plane, padded[row::factor, column::factor, channel])

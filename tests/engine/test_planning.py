@@ -1,0 +1,154 @@
+"""Cuts of an image: they cover it, they fit, and they cost little."""
+
+from __future__ import annotations
+
+import itertools
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from bsrgan_backend.engine import planning
+from bsrgan_backend.engine.planning import BLOCK_MARGIN, TAIL_MARGIN, Footprint, Grid
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.models.synthetic import BSRGAN, TINY
+from bsrgan_backend.models.weights import Architecture
+
+MANY = settings(deadline=None, max_examples=150)
+SIDES = st.integers(1, 5000)
+FULL = Footprint(trunk=7680, trunk_once=300_000_000, block=6912, tail=16384)
+
+
+def assert_covers(grid: Grid, height: int, width: int, margin: int) -> None:
+    """Own parts follow each other without gap, are even, and see exactly their margin within the image."""
+    for spans, length in ((grid.rows, height), (grid.columns, width)):
+        assert spans[0].start == 0
+        assert spans[-1].stop == length
+        assert all(a.stop == b.start for a, b in itertools.pairwise(spans))
+        sizes = [span.stop - span.start for span in spans]
+        assert min(sizes) >= 1
+        assert max(sizes) - min(sizes) <= 1
+        for span in spans:
+            assert span.low == max(0, span.start - margin)
+            assert span.high == min(length, span.stop + margin)
+
+
+@MANY
+@given(SIDES, SIDES, st.integers(0, 40), st.integers(4096, 10**6))
+def test_best_grid_covers_and_fits(height: int, width: int, margin: int, limit: int) -> None:
+    """Tiles cover the image evenly, and none sees more than the limit unless its sides are the shortest allowed."""
+    grid = planning.best_grid(height, width, margin, limit)
+    assert_covers(grid, height, width, margin)
+    shortest = (2 * planning.SMALLEST_CORE_PX + 2 * margin) ** 2
+    assert grid.largest_px <= max(limit, shortest, 2 * (2 * margin + 64) * limit // 4096)
+    for spans, length in ((grid.rows, height), (grid.columns, width)):
+        assert len(spans) == 1 or length // len(spans) >= planning.SMALLEST_CORE_PX
+
+
+@MANY
+@given(SIDES, SIDES, st.integers(1, 10**6))
+def test_strips_cover_and_fit(height: int, width: int, limit: int) -> None:
+    """Strips of the tail cover the image and keep the limit, down to strips that are all margin."""
+    grid = planning.strips(height, width, TAIL_MARGIN, limit)
+    assert_covers(grid, height, width, TAIL_MARGIN)
+    assert grid.largest_px <= max(limit, 2 * (2 * planning.SMALLEST_CORE_PX + 2 * TAIL_MARGIN) ** 2)
+
+
+def test_a_square_that_fits_is_not_cut() -> None:
+    """A limit as large as the image leaves one tile without a margin."""
+    grid = planning.best_grid(470, 470, BLOCK_MARGIN, 470 * 470)
+    assert grid.tiles == 1
+    assert grid.total_px == 470 * 470
+
+
+def test_cuts_are_the_cheapest() -> None:
+    """No other number of rows and columns that fits lets the tiles see fewer pixels."""
+    height, width, limit = 700, 1100, 90_000
+    best = planning.best_grid(height, width, BLOCK_MARGIN, limit)
+    for rows in range(1, 20):
+        for columns in range(1, 20):
+            other = Grid(planning.spans(height, rows, BLOCK_MARGIN), planning.spans(width, columns, BLOCK_MARGIN))
+            assert other.largest_px > limit or other.total_px >= best.total_px
+
+
+@pytest.mark.parametrize(("height", "width"), [(30_000, 1), (1, 30_000), (65_535, 3), (7, 65_535)])
+def test_lines_are_cut_along_their_length_only(height: int, width: int) -> None:
+    """An image of one or a few pixels across is planned with few, long tiles."""
+    plan = planning.make_plan(height, width, BSRGAN, FULL, 4 << 30)
+    assert plan.trunk is not None
+    assert_covers(plan.trunk, height, width, BLOCK_MARGIN)
+    assert plan.trunk.tiles <= 4
+    assert plan.tail.tiles <= 16
+
+
+@pytest.mark.parametrize(("side", "whole"), [(1, True), (128, True), (160, True), (162, False), (512, False)])
+def test_short_work_is_done_in_one_piece(side: int, whole: bool) -> None:
+    """The whole trunk is used up to the size where it would keep a cancel waiting, and stages above."""
+    plan = planning.make_plan(side, side, BSRGAN, FULL, 8 << 30)
+    assert (plan.trunk is None) is whole
+
+
+def test_a_lack_of_memory_cuts_smaller() -> None:
+    """With less memory the tiles shrink, the prediction stays within the budget, and the image is still covered."""
+    sizes = []
+    for budget in (8 << 30, 2 << 30, 1500 << 20):
+        plan = planning.make_plan(2048, 2048, BSRGAN, FULL, budget)
+        assert plan.need_bytes <= budget
+        assert plan.trunk is not None
+        assert_covers(plan.trunk, 2048, 2048, BLOCK_MARGIN)
+        sizes.append(plan.trunk.largest_px)
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
+def test_twelve_megapixels_fit_into_eight_gigabytes() -> None:
+    """A photo of 4000x3000 needs its features once, not three times, and little else."""
+    plan = planning.make_plan(3000, 4000, BSRGAN, FULL, 8 << 30)
+    assert plan.feature_bytes == 3000 * 4000 * 256
+    assert plan.need_bytes < plan.feature_bytes * 2
+    assert not plan.spooled
+
+
+def test_overhead_of_stages_is_small() -> None:
+    """At 2048x2048 in 4 GB the margins cost at most 15 percent more pixels."""
+    plan = planning.make_plan(2048, 2048, BSRGAN, FULL, 4 << 30)
+    assert plan.trunk is not None
+    assert plan.trunk.total_px <= 1.15 * 2048 * 2048
+
+
+def test_features_go_to_disk_when_memory_is_short() -> None:
+    """Where a file may be used, an image whose features exceed the budget is spooled instead of refused."""
+    plan = planning.make_plan(6000, 6000, BSRGAN, FULL, 2 << 30, can_spool=True)
+    assert plan.spooled
+    assert plan.need_bytes <= 2 << 30
+    assert plan.feature_bytes > 2 << 30
+
+
+def test_memory_is_used_before_the_disk() -> None:
+    """A file is not used while the features fit into the budget."""
+    assert not planning.make_plan(2048, 2048, BSRGAN, FULL, 4 << 30, can_spool=True).spooled
+
+
+def test_too_little_memory_is_said_with_the_need() -> None:
+    """An image that cannot fit is refused before anything is computed, and the sentence names what it takes."""
+    with pytest.raises(BackendError) as refused:
+        planning.make_plan(3000, 4000, BSRGAN, FULL, 1 << 30)
+    assert refused.value.code == "HOST_OOM"
+    assert " 3." in refused.value.text
+    assert "1.1 GB" in refused.value.text
+
+
+def test_a_given_tile_is_kept() -> None:
+    """An explicit tile size is used as it is, or refused for lack of memory, but never made smaller."""
+    plan = planning.make_plan(100, 170, TINY, FULL, 1 << 30, tile=50)
+    assert plan.trunk is not None
+    assert (len(plan.trunk.rows), len(plan.trunk.columns)) == (2, 4)
+    with pytest.raises(BackendError):
+        planning.make_plan(2000, 2000, BSRGAN, FULL, 1 << 30, tile=1000)
+
+
+def test_costs_are_those_of_the_layers() -> None:
+    """Multiplications for each pixel equal the sum over all weights, weighted by the resolution they work at."""
+    arch = Architecture(features=5, blocks=3, growth=2, in_channels=3, out_channels=1, scale=2, unshuffle=2)
+    trunk = 9 * (5 * 12 + 5 * 5) + 3 * 3 * 9 * (5 * 2 + 7 * 2 + 9 * 2 + 11 * 2 + 13 * 5)
+    assert planning.trunk_macs(arch) == trunk
+    assert planning.tail_macs(arch) == 9 * (5 * 5 * 4 + 5 * 5 * 16 + 5 * 5 * 16 + 5 * 1 * 16)

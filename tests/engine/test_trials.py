@@ -1,0 +1,73 @@
+"""Markers: a crash is told from a run in progress, from an error, and from a wanted end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bsrgan_backend.engine import trials
+
+HOLD = """
+import sys, time
+from pathlib import Path
+sys.path[:0] = sys.argv[2:]
+from bsrgan_backend.engine import trials
+with trials.guarded(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holding(marker: Path) -> subprocess.Popen[str]:
+    """A process that holds a marker until its input ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(marker), *sys.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_work_in_progress_is_no_crash(tmp_path: Path) -> None:
+    """A marker that a living process holds does not count, and its orderly end removes it."""
+    marker = tmp_path / "trial"
+    with holding(marker) as process:
+        assert marker.exists()
+        assert not trials.crashed(marker)
+        process.communicate("")
+    assert not marker.exists()
+
+
+def test_a_killed_process_leaves_a_crash(tmp_path: Path) -> None:
+    """A marker whose process was killed counts, also when it is asked for twice."""
+    marker = tmp_path / "trial"
+    with holding(marker) as process:
+        process.kill()
+        process.communicate()
+    assert trials.crashed(marker)
+    assert trials.crashed(marker)
+
+
+def test_an_error_is_no_crash(tmp_path: Path) -> None:
+    """A Python exception removes the marker on its way."""
+    marker = tmp_path / "trial"
+    with pytest.raises(KeyError), trials.guarded(marker):
+        raise KeyError
+    assert not trials.crashed(marker)
+    assert not marker.exists()
+
+
+def test_a_wanted_end_is_no_crash(tmp_path: Path) -> None:
+    """After `abandon` the process may end itself in the middle of a trial without blame."""
+    marker = tmp_path / "trial"
+    with trials.guarded(marker):
+        trials.abandon()
+        assert not marker.exists()
+
+
+def test_no_marker_is_no_crash(tmp_path: Path) -> None:
+    """Without a file there is nothing to remember."""
+    assert not trials.crashed(tmp_path / "trial")

@@ -1,0 +1,111 @@
+"""Networks without Paddle whose results are known exactly, for the driver that runs images of any size."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from bsrgan_backend.engine import engine, planning
+from bsrgan_backend.models.weights import Architecture
+
+Array = npt.NDArray[np.float32]
+
+SMALL_MEMORY = planning.Footprint(trunk=100, trunk_once=1000, block=100, tail=100)
+
+
+class Nearest:
+    """Nearest-neighbour enlargement dressed up as an RRDBNet."""
+
+    def __init__(self, scale: int = 4, unshuffle: int = 1, channels: int = 3, blocks: int = 2) -> None:
+        self.architecture = Architecture(
+            max(4, channels * unshuffle**2), blocks, 4, channels, channels, scale, unshuffle
+        )
+        self.facts = engine.Facts("cpu", "double", "double", "0", "fp32", 1)
+        self.footprint = SMALL_MEMORY
+        self.calls: list[str] = []
+        self.largest_px = 0
+
+    def _note(self, stage: str, values: Array) -> None:
+        assert values.ndim == 4
+        assert values.flags.c_contiguous
+        assert values.dtype == np.float32
+        self.calls.append(stage)
+        self.largest_px = max(self.largest_px, values.shape[2] * values.shape[3])
+
+    def trunk(self, image: Array) -> Array:
+        """All stages at once."""
+        self._note("trunk", image)
+        features = self._head(image)
+        for index in range(self.architecture.blocks):
+            features = self._block(index, features)
+        return self._join(image, features)
+
+    def head(self, image: Array) -> Array:
+        """The unshuffled image in the first channels."""
+        self._note("head", image)
+        return self._head(image)
+
+    def block(self, index: int, features: Array) -> Array:
+        """What `_block` makes of it."""
+        self._note("block", features)
+        return self._block(index, features)
+
+    def join(self, image: Array, features: Array) -> Array:
+        """What `_join` makes of it."""
+        self._note("join", features)
+        return self._join(image, features)
+
+    def tail(self, features: Array) -> Array:
+        """Features spread over the result's pixels."""
+        self._note("tail", features)
+        return self._tail(features)
+
+    def _head(self, image: Array) -> Array:
+        features = np.zeros((1, self.architecture.features, *image.shape[2:]), np.float32)
+        features[:, : image.shape[1]] = image
+        return features
+
+    def _block(self, index: int, features: Array) -> Array:
+        return features.copy()
+
+    def _join(self, image: Array, features: Array) -> Array:
+        return features.copy()
+
+    def _tail(self, features: Array) -> Array:
+        """Shuffle the channels back into pixels, then repeat each one `scale` times."""
+        arch = self.architecture
+        u, c = arch.unshuffle, arch.out_channels
+        height, width = features.shape[2:]
+        pixels = features[0, : c * u * u].reshape(c, u, u, height, width).transpose(0, 3, 1, 4, 2)
+        image = pixels.reshape(1, c, height * u, width * u)
+        return np.ascontiguousarray(image.repeat(arch.scale, axis=2).repeat(arch.scale, axis=3))
+
+
+def shifted(values: Array, by: int) -> Array:
+    """Values from `by` pixels up and left; zeros from outside, as in a padded convolution."""
+    height, width = values.shape[2:]
+    pad = abs(by)
+    padded = np.pad(values, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    return padded[:, :, pad - by : pad - by + height, pad - by : pad - by + width]
+
+
+class Reaching(Nearest):
+    """Whole numbers that depend on pixels exactly as far away as the real net's stages reach, and on every call.
+
+    A margin one pixel short, a stale row or a call too many changes the result; whole numbers keep it exact.
+    """
+
+    def _head(self, image: Array) -> Array:
+        features = super()._head(np.floor(image * 255))
+        return (features + 2 * shifted(features, 1) + 3 * shifted(features, -1)) % 1021
+
+    def _block(self, index: int, features: Array) -> Array:
+        reach = planning.BLOCK_MARGIN
+        return (features + (index + 2) * shifted(features, reach) + 5 * shifted(features, -reach) + 1) % 1021
+
+    def _join(self, image: Array, features: Array) -> Array:
+        return (self._head(image) + features + 7 * shifted(features, 1) + 11 * shifted(features, -1)) % 1021
+
+    def _tail(self, features: Array) -> Array:
+        reach = planning.TAIL_MARGIN
+        return super()._tail((features + 3 * shifted(features, reach) + 5 * shifted(features, -reach)) % 1021)
