@@ -7,19 +7,15 @@ import shutil
 import pytest
 
 from support import gimp_checks
-from support.gimp_session import GimpSession, short_folder
 
 INSIDE = "discovery"
 CHECKS = gimp_checks.path(INSIDE)
 
 
-@pytest.fixture(scope="module")
-def module_gimp(suite):
-    """A GIMP without any daemon."""
-    with short_folder(suite) as base:
-        session = GimpSession(suite, base)
-        session.install_plugin()
-        yield session
+@pytest.fixture(scope="session")
+def installation():
+    """No daemon at all."""
+    return
 
 
 @pytest.mark.parametrize("check", ["check_procedure"])

@@ -10,16 +10,18 @@ INSIDE = "upscale_layers"
 
 
 @pytest.mark.parametrize("check", cases(INSIDE, "check_pixels"))
-def test_pixels(outcome):
-    """A layer of any type and precision becomes one of the same kind with exactly the daemon's pixels."""
-    outcome.unwrap()
+def test_pixels(outcome, check):
+    """A layer of any type and precision becomes one of the same kind with the daemon's pixels."""
+    # Babl chooses among its conversions by speed, so another process may round the last digit differently.
+    component = check.split("-")[1].split("_")[0]
+    assert outcome.unwrap() <= {"U8": 0, "U16": 1 / 65535, "HALF": 1e-3}.get(component, 1e-6)
 
 
 @pytest.mark.parametrize("check", cases(INSIDE, "check_output"))
 def test_outputs(outcome, check):
     """Each output puts the result at its place, in its size, above its source, and names it."""
     name = outcome.unwrap()["name"]
-    assert name.startswith("photo (BSRGAN")
+    assert name.startswith("photo #1 (BSRGAN")
     assert name.endswith(")" if "same-size" in check else f"{check[-2]})")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 HOST_PYTHON_VARIABLE = "GIMP_BSRGAN_TEST_PYTHON"
 UPSCALE = "plug-in-bsrgan-upscale"
 STATUSES = ("EXECUTION_ERROR", "CALLING_ERROR", "PASS_THROUGH", "SUCCESS", "CANCEL")
@@ -17,7 +18,13 @@ STATUSES = ("EXECUTION_ERROR", "CALLING_ERROR", "PASS_THROUGH", "SUCCESS", "CANC
 
 def host_command(arguments: list[str]) -> list[str]:
     """A command that runs the Python of the backend's environment, on the host's file system, from inside."""
-    return ["chroot", "/host", os.environ[HOST_PYTHON_VARIABLE], *arguments]
+    path = os.pathsep.join(str(REPOSITORY / folder) for folder in ("shared", "backend"))
+    return ["chroot", "/host", "env", f"PYTHONPATH={path}", os.environ[HOST_PYTHON_VARIABLE], *arguments]
+
+
+def tool_command(arguments: list[str]) -> list[str]:
+    """A command that runs `gimp_host.py` in the backend's environment, from inside."""
+    return host_command([str(REPOSITORY / "tests" / "support" / "gimp_host.py"), *arguments])
 
 
 @dataclass(frozen=True)
@@ -177,7 +184,7 @@ def reference(
     )
     result = bytearray()
     address = rendezvous.read(places.rendezvous_file(Path(options["prefix"])))
-    with Client.connect(address, timeout_s=10.0) as client:
+    with Client.connect(address, name="test", timeout_s=10.0) as client:
         client.run(
             request,
             source=lambda first, count: pixels[first * row : (first + count) * row],

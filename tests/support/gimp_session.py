@@ -168,15 +168,18 @@ class GimpSession:
         try:
             yield process
         finally:
-            # --kill-child ends the namespace's first process with unshare, and with it everything inside.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
+            # The first process of the namespace ends only after all others in it, and unshare waits for it. Were
+            # this process killed instead, --kill-child would end all of them too, without anybody waiting.
+            try:
+                os.kill(_first_child(process), signal.SIGKILL)
+            except (ProcessLookupError, GimpDied):
+                process.kill()
             process.wait()
 
     def enter(self, process: subprocess.Popen[bytes], command: Sequence[str], environ: Mapping[str, str]) -> list[str]:
         """The command line that runs `command` inside the namespaces of a started process."""
         told = {**self._environ(), **environ}
-        target = ["nsenter", "--target", str(_first_child(process.pid)), "--mount", "--pid", "--"]
+        target = ["nsenter", "--target", str(_first_child(process)), "--mount", "--pid", "--"]
         settings = [f"{key}={value}" for key, value in told.items()]
         return [*target, "chroot", str(self._view), "env", "-i", *settings, *command]
 
@@ -250,15 +253,15 @@ def short_folder(name: str) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _first_child(pid: int) -> int:
+def _first_child(process: subprocess.Popen[bytes]) -> int:
     """The process that `unshare --fork` started: number 1 of the new namespace."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     end = time.monotonic() + 20
-    while time.monotonic() < end:
+    while process.poll() is None and time.monotonic() < end:
         if told := children.read_text("utf-8").split():
             return int(told[0])
         time.sleep(0.05)
-    raise GimpDied("The namespace did not start.")
+    raise GimpDied("The namespace did not start, or has ended.")
 
 
 def _outcomes(names: Sequence[str], results: Path, log: Path) -> dict[str, Outcome]:
