@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import tarfile
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -20,6 +21,7 @@ Progress = Callable[[int, int], None]
 """Called with (bytes done, bytes in all; 0 when that is not known)."""
 
 _MEMBER_BYTES_MAX = 256 * 1024**2
+_SCRATCH_S = 24 * 3600.0
 _SLACK_BYTES = 64 * 1024**2
 _INSTALLED_BYTES = 70 * 1024**2  # a 23-block network as float32 safetensors
 _UNPACK_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError)
@@ -43,6 +45,7 @@ def download(entry: Entry, store: ModelStore, on_progress: Progress) -> Installe
     folder = store.folder / "downloads"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
         _check_space(entry, folder)
         if isinstance(entry.source, UrlSource):
             return _from_url(entry, entry.source, store, folder, on_progress)
@@ -113,6 +116,13 @@ def _unpack(archive: Path, member: Member) -> bytes:
 
 def _not_published(what: str, detail: str) -> BackendError:
     return BackendError("MODEL_HASH", f"'{what}' is not the published file and was not used; try again later.", detail)
+
+
+def _sweep(folder: Path) -> None:
+    """Delete scratch folders of downloads that were killed; a day is longer than any download lasts."""
+    for path in folder.iterdir():
+        if path.is_dir() and time.time() - path.stat().st_mtime > _SCRATCH_S:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -48,7 +48,7 @@ def read_weights(path: Path) -> Weights:
         Canonical float32 weights with their architecture and digest.
 
     Raises:
-        BackendError: MODEL_LOAD, with one sentence that says what the file is and what to do.
+        BackendError: MODEL_LOAD, with one sentence that says what the file is and what to do; HOST_OOM.
     """
     return weights_of(path, contents(path))
 
@@ -58,7 +58,7 @@ def weights_of(path: Path, content: bytes) -> Weights:
     try:
         return layouts.weights_from(_tensors(path, content))
     except MemoryError as error:
-        raise BackendError("HOST_OOM", "There is too little free memory to read this model.", path.name) from error
+        raise _no_memory(path) from error
 
 
 def contents(path: Path) -> bytes:
@@ -73,9 +73,16 @@ def contents(path: Path) -> bytes:
         if path.stat().st_size > FILE_BYTES_MAX:
             raise refuse(f"'{path.name}' is far too large for a network of this kind; {_CHOOSE}.")
         return path.read_bytes()
+    except MemoryError as error:
+        raise _no_memory(path) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its name is not valid"
         raise refuse(f"'{path.name}' cannot be read ({reason}); check the file and its permissions.") from error
+
+
+def _no_memory(path: Path) -> BackendError:
+    text = "There is too little free memory to read this model; close other programs and try again."
+    return BackendError("HOST_OOM", text, path.name)
 
 
 def is_ncnn(path: Path, content: bytes) -> bool:

@@ -32,7 +32,7 @@ def random_weights(architecture: Architecture, seed: int) -> Weights:
     for name, shape in layouts.shapes(architecture).items():
         values = generator.standard_normal(shape, dtype=np.float32)
         if name.endswith(".weight"):
-            values *= np.float32(_gain(name) / math.sqrt(math.prod(shape[1:])))
+            values *= np.float32(_gain(name, architecture.blocks) / math.sqrt(math.prod(shape[1:])))
         else:
             values *= np.float32(0.01)
         tensors[name] = values
@@ -40,8 +40,14 @@ def random_weights(architecture: Architecture, seed: int) -> Weights:
     return Weights(architecture, tensors, layouts.digest(tensors))
 
 
-def _gain(name: str) -> float:
-    """Rectified layers lose half of the energy, so they get sqrt 2; the last one is damped to stay near 0..1."""
-    if name.startswith(("conv_first", "conv_body")):
-        return 1.0
-    return 0.25 if name.startswith("conv_last") else math.sqrt(2.0)
+def _gain(name: str, blocks: int) -> float:
+    """How much a convolution may amplify.
+
+    Rectified layers lose half of the energy, so they get sqrt 2. Each block adds its input to 0.2 of itself, so the
+    trunk's end takes back 1.2 for each. The last layer is damped to stay near 0..1.
+    """
+    if name.startswith("conv_body"):
+        return 1.2**-blocks
+    if name.startswith("conv_last"):
+        return 0.15
+    return 1.0 if name.startswith("conv_first") or ".conv5." in name else math.sqrt(2.0)
