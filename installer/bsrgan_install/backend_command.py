@@ -65,7 +65,13 @@ def watch(layout: Layout, report: Report, what: str, *arguments: str) -> str:
             raise
     if process.returncode == 0:
         return ""
-    return commands.last_line(said) or f"gimp-bsrgan ended with status {process.returncode}."
+    return sentence(said) or f"gimp-bsrgan ended with status {process.returncode}."
+
+
+def sentence(said: str) -> str:
+    """The command's last line on stderr without its own name in front."""
+    line, name = commands.last_line(said), f"{COMMAND}: "
+    return line[len(name) :] if line.startswith(name) else line
 
 
 def stop_daemon(layout: Layout) -> None:
@@ -80,7 +86,7 @@ def stop_daemon(layout: Layout) -> None:
     if done.returncode != 0 and layout.rendezvous.exists():
         still = run(layout, "status", timeout_s=_STOP_TIMEOUT_S)
         if still.returncode == 0:
-            reason = commands.last_line(done.stderr)
+            reason = sentence(done.stderr)
             raise InstallError(f"The running daemon could not be stopped ({reason}); end it and run this again.")
 
 

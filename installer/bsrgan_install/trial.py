@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from bsrgan_install import backend_command, commands, gimp_batch
+from bsrgan_install import backend_command, gimp_batch
 from bsrgan_install.places import PHOTO, Layout
 from bsrgan_install.report import InstallError, Report
 
@@ -33,7 +33,7 @@ def run(layout: Layout, console: Path | None, profile: Path | None, report: Repo
     started = time.monotonic()
     done = backend_command.run(layout, "upscale", str(before), "-o", str(after), timeout_s=_TIMEOUT_S)
     if done.returncode != 0 or not after.is_file():
-        raise InstallError(f"The photo could not be upscaled: {commands.last_line(done.stderr)}")
+        raise InstallError(f"The photo could not be upscaled: {backend_command.sentence(done.stderr)}")
     report.done(f"photo upscaled through the daemon in {time.monotonic() - started:.0f} s, starting it included")
     by_gimp = layout.try_folder / "after-gimp.png"
     if console is not None:

@@ -79,12 +79,14 @@ def _is_installed(layout: Layout, model: str) -> bool:
 def _default(layout: Layout) -> str:
     done = backend_command.run(layout, "settings", "get", "model", timeout_s=_QUICK_S)
     if done.returncode != 0:
-        raise InstallError(f"The installed command does not work ({done.stderr.strip()}); see {layout.log}.")
+        raise InstallError(
+            f"The installed command does not work ({backend_command.sentence(done.stderr)}); see {layout.log}."
+        )
     return done.stdout.strip()
 
 
 def _make_default(layout: Layout, model: str, kept: Record, *, fallback: bool) -> None:
     done = backend_command.run(layout, "settings", "set", "model", model, timeout_s=_QUICK_S)
     if done.returncode != 0:
-        raise InstallError(f"The default model could not be set: {done.stderr.strip()}")
+        raise InstallError(f"The default model could not be set: {backend_command.sentence(done.stderr)}")
     kept.fallback_model = model if fallback else ""

@@ -41,6 +41,8 @@ class Person:
             if not name.startswith(("XDG_", "GIMP")) and name not in ("PYTHONPATH", "DBUS_SESSION_BUS_ADDRESS")
         }
         self.environ["HOME"] = str(home)
+        # Pip asks rustc for its version, which makes a folder in the home where that is rustup's.
+        self.environ["RUSTUP_HOME"] = str(home.parent / "rustup")
         # Hundreds of megabytes that the real user's pip has already.
         self.environ.setdefault(
             "PIP_CACHE_DIR", str(Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pip")
