@@ -151,7 +151,8 @@ def _shake_hands(
     hello = Hello(protocols=(PROTOCOL,), client=name[:64], version=__version__, nonce=nonce, mac=mac)
     connection.send(encode(hello, seq=1))
     welcome = _welcome(_first_answer(connection, deadline, idle))
-    if welcome.instance != rendezvous.instance:
+    # Without a rendezvous file (an ipc address given by hand) nobody knows the instance beforehand.
+    if rendezvous.instance and welcome.instance != rendezvous.instance:
         raise ConnectionLost("The daemon was restarted a moment ago; try again.")
     if must_prove and not proof.is_equal(
         welcome.mac, proof.daemon_mac(secret, nonce, welcome.nonce, rendezvous.instance)

@@ -186,6 +186,7 @@ class Connection:
             self._exchange_until(deadline, idle)
         framing.check_greeting(greeting)
         self._queue.append(memoryview(framing.ready()))
+        self._flush()
         while (frame := self._reader.next_frame()) is None:
             self._exchange_until(deadline, idle)
         if not frame.is_command:
