@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 
 from bsrgan_backend.models import layouts, synthetic
+from bsrgan_backend.models.reading import read_weights
 from bsrgan_backend.models.weights import Architecture, Weights
 from support import weight_files as files
 
@@ -30,9 +33,16 @@ def test_the_full_network_has_the_published_size() -> None:
     assert sum(int(np.prod(shape)) for shape in shapes.values()) == 16_697_987
 
 
+def test_written_files_are_read_back(tmp_path: Path) -> None:
+    """A written network is an ordinary model file."""
+    weights = synthetic.random_weights(synthetic.TINY, 7)
+    synthetic.write(weights, tmp_path / "tiny.safetensors")
+    assert read_weights(tmp_path / "tiny.safetensors").digest == weights.digest
+
+
 @pytest.mark.parametrize("blocks", [1, 23])
 def test_outputs_stay_near_the_range_of_pictures(blocks: int) -> None:
-    """However deep the network, noise in 0..1 gives finite results around the middle that differ from pixel to pixel."""
+    """However deep the network, noise in 0..1 gives finite results around the middle, not all the same."""
     weights = synthetic.random_weights(Architecture(8, blocks, 4, 3, 3, 4), 1)
     result = forward(weights, np.random.default_rng(2).random((3, 10, 10), dtype=np.float32))
     assert result.shape == (3, 40, 40)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.models import layouts
+from bsrgan_backend.models import layouts, safetensors_file
 from bsrgan_backend.models.weights import Architecture, Weights
 
 TINY = Architecture(features=8, blocks=1, growth=4, in_channels=3, out_channels=3, scale=4)
@@ -38,6 +39,11 @@ def random_weights(architecture: Architecture, seed: int) -> Weights:
         tensors[name] = values
     tensors["conv_last.bias"] += np.float32(0.5)
     return Weights(architecture, tensors, layouts.digest(tensors))
+
+
+def write(weights: Weights, path: Path) -> None:
+    """Write weights as a safetensors file that `read_weights` and `ModelStore.add` take; OSError as it comes."""
+    path.write_bytes(safetensors_file.encode(weights))
 
 
 def _gain(name: str, blocks: int) -> float:
