@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from bsrgan_plugin import outcomes
 from bsrgan_plugin.outcomes import Status, of_error
 from bsrgan_wire.errors import CODES, ConnectionLost, DaemonUnreachable, FrameError, RemoteError
@@ -49,6 +50,7 @@ def test_the_sentence_of_the_daemon_comes_before_the_general_one():
         (ConnectionLost(), Status.EXECUTION_ERROR, "run the filter again"),
         (DaemonUnreachable("No daemon."), Status.EXECUTION_ERROR, "No daemon."),
         (ModuleNotFoundError("x", name="msgpack"), Status.EXECUTION_ERROR, "msgpack cannot be loaded"),
+        (SyntaxError("x", ("upscale.py", 1, 1, "def")), Status.EXECUTION_ERROR, "upscale.py cannot be loaded"),
         (MemoryError(), Status.EXECUTION_ERROR, "memory"),
         (OSError(errno.ENOSPC, "No space left"), Status.EXECUTION_ERROR, "disk"),
         (PermissionError(errno.EACCES, "Permission denied"), Status.EXECUTION_ERROR, "Permission denied"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from bsrgan_plugin.outcomes import Refusal
-from bsrgan_plugin.outputs import GIMP_SIDE_PX, SCALES, Area, OutputMode, Size, Source, layer_name, place
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from bsrgan_plugin.outcomes import Refusal
+from bsrgan_plugin.outputs import GIMP_SIDE_PX, SCALES, Area, OutputMode, Size, Source, layer_name, place
 
 sides = st.integers(1, 4000)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from bsrgan_plugin.progress_text import ProgressText, time_left
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from bsrgan_plugin.progress_text import ProgressText, time_left
 
 counts = st.integers(0, 2**53)
 steps = st.one_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any
 
 from bsrgan_plugin.outcomes import NotInstalled
 from bsrgan_plugin.translation import _
-from bsrgan_wire import PROTOCOL, launch, places, rendezvous
+from bsrgan_wire import PROTOCOL, launch, places
+from bsrgan_wire.client import Client
 from bsrgan_wire.errors import DaemonUnreachable
 from bsrgan_wire.rendezvous import Rendezvous
 
 PLUGIN_FOLDER = Path(__file__).resolve().parent.parent
+CLIENT_NAME = "gimp-bsrgan plug-in"
+CONNECT_TIMEOUT_S = 5.0
 START_TIMEOUT_S = 30.0
 """How long a daemon may take to start: it loads no model for that."""
 
@@ -76,46 +80,56 @@ def _damaged() -> str:
     return _("The plug-in's file install.json is damaged; run the installer of gimp-bsrgan again.")
 
 
-def find_daemon(
+def open_client(
     endpoint: str = "",
     *,
     folder: Path = PLUGIN_FOLDER,
     idle: Callable[[], None] | None = None,
     on_starting: Callable[[], None] | None = None,
-) -> Rendezvous:
-    """Return how to reach the daemon, starting one when none runs.
+) -> Client:
+    """Connect to the daemon, starting one when none runs.
 
     Args:
         endpoint: another daemon than the installed one: `ipc://PATH`, or the path of a rendezvous file (needed for
-            tcp, whose secret is in it). It is never started.
+            tcp, whose key is in it). It is never started.
         folder: the plug-in's folder.
-        idle: called several times a second while a daemon starts; may raise to stop waiting.
+        idle: called several times a second meanwhile; may raise to stop waiting.
         on_starting: called once before a daemon is started.
 
     Raises:
         NotInstalled: no daemon runs and none is installed.
         DaemonUnreachable: it did not start or does not answer.
+        WireError: it rejects this client.
     """
-    if endpoint.startswith(("ipc://", "tcp://")):
-        return Rendezvous(PROTOCOL, "", "", 0, (endpoint,))
+    if endpoint.startswith("ipc://"):
+        address = Rendezvous(PROTOCOL, "", "", 0, (endpoint,))
+        return Client.connect(address, name=CLIENT_NAME, timeout_s=CONNECT_TIMEOUT_S, idle=idle)
     if endpoint:
-        return rendezvous.read(Path(endpoint).expanduser())
+        return _connect_at(Path(endpoint).expanduser(), idle)
     installed = installation(folder)
+    path = places.rendezvous_file(installed.root)
     try:
-        return rendezvous.read(places.rendezvous_file(installed.root))
+        return _connect_at(path, idle)
     except DaemonUnreachable:
-        return _start(installed, idle, on_starting)
-
-
-def _start(
-    installed: Installation, idle: Callable[[], None] | None, on_starting: Callable[[], None] | None
-) -> Rendezvous:
-    if not installed.command or not Path(installed.command[0]).exists():
-        raise NotInstalled(
-            _("The daemon of gimp-bsrgan is not installed in {folder}; run its installer and try again.").format(
-                folder=installed.root
-            )
-        )
+        if not _is_startable(installed):
+            if path.exists():
+                # Something ran here, and why it cannot be reached says more than that nothing is installed.
+                raise
+            raise NotInstalled(_nowhere(installed)) from None
     if on_starting is not None:
         on_starting()
-    return launch.ensure_daemon(installed.root, list(installed.command), START_TIMEOUT_S, idle)
+    launch.ensure_daemon(installed.root, list(installed.command), timeout_s=START_TIMEOUT_S, idle=idle)
+    return _connect_at(path, idle)
+
+
+def _connect_at(path: Path, idle: Callable[[], None] | None) -> Client:
+    return Client.connect_at(path, name=CLIENT_NAME, timeout_s=CONNECT_TIMEOUT_S, idle=idle)
+
+
+def _is_startable(installed: Installation) -> bool:
+    return bool(installed.command) and shutil.which(installed.command[0]) is not None
+
+
+def _nowhere(installed: Installation) -> str:
+    text = _("The daemon of gimp-bsrgan is not installed in {folder}; run its installer and try again.")
+    return text.format(folder=installed.root)

@@ -9,10 +9,8 @@ from typing import Any
 
 from bsrgan_plugin import connection, outcomes
 from bsrgan_plugin.translation import _
-from bsrgan_wire.client import Client
 
 ASK_INTERVAL_S = 2.0
-CONNECT_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def of_report(report: Mapping[str, Any]) -> DaemonState:
 
 
 def _jobs(report: Mapping[str, Any]) -> str:
-    count = sum(value for key in ("queued", "running") if isinstance(value := report.get(key), int))
+    count = sum(value for key in ("queue", "running") if isinstance(value := report.get(key), int))
     if count < 1:
         return ""
     return _("one job before yours") if count == 1 else _("{count} jobs before yours").format(count=count)
@@ -99,7 +97,7 @@ class Watch:
     def stop(self) -> None:
         """End the thread; `tell` is not called afterwards."""
         self._stopped.set()
-        self._thread.join(CONNECT_TIMEOUT_S)
+        self._thread.join(connection.CONNECT_TIMEOUT_S)
 
     def _watch(self) -> None:
         while not self._stopped.is_set():
@@ -112,8 +110,9 @@ class Watch:
             self._stopped.wait(ASK_INTERVAL_S)
 
     def _follow(self) -> None:
-        address = connection.find_daemon(self._endpoint, idle=self._check, on_starting=lambda: self._say(starting()))
-        with Client.connect(address, timeout_s=CONNECT_TIMEOUT_S, idle=self._check) as client:
+        with connection.open_client(
+            self._endpoint, idle=self._check, on_starting=lambda: self._say(starting())
+        ) as client:
             while not self._stopped.is_set():
                 self._say(of_report(client.status()))
                 self._stopped.wait(ASK_INTERVAL_S)

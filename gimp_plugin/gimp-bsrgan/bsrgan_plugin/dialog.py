@@ -66,7 +66,7 @@ class _UpscaleDialog:
     def _show_state(self, state: DaemonState) -> bool:
         self._state.show(state)
         self._models.offer(state)
-        return GLib.SOURCE_REMOVE
+        return False  # GLib: not again
 
     def _show_size(self) -> None:
         mode = OutputMode(self._config.get_property("output"))
@@ -78,7 +78,8 @@ class _UpscaleDialog:
             self._size.set_text(str(refusal))
             return
         size = placement.result
-        self._size.set_text(_("Result: {width} × {height} px").format(width=size.width, height=size.height))
+        text = _("Result: {width} × {height} px")  # noqa: RUF001 - the multiplication sign is meant
+        self._size.set_text(text.format(width=size.width, height=size.height))
 
 
 class _ModelRow:

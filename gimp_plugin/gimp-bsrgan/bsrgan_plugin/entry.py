@@ -22,7 +22,7 @@ ICON = Path(__file__).resolve().parent.parent / "icons" / "gimp-bsrgan.svg"
 _FLAGS = GObject.ParamFlags.READWRITE
 
 
-class BsrganPlugIn(Gimp.PlugIn):
+class BsrganPlugIn(Gimp.PlugIn):  # type: ignore[misc] # gi has no types
     """The plug-in; GIMP makes one for a query and one for each run."""
 
     def do_set_i18n(self, _procedure: str) -> Any:
@@ -72,7 +72,7 @@ def _add_arguments(procedure: Gimp.ImageProcedure) -> None:
         OutputMode.SAME_SIZE.value, 2, _("New layer, same size"), _("Restores detail without enlarging anything")
     )
     procedure.add_choice_argument(
-        "output", _("O_utput"), _("Where the result goes"), outputs, OutputMode.NEW_LAYER.value, _FLAGS
+        "output", _("_Output"), _("Where the result goes"), outputs, OutputMode.NEW_LAYER.value, _FLAGS
     )
     procedure.add_string_argument(
         "endpoint",

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bsrgan_wire.client import Client, JobRequest
 from gi.repository import Gimp
 
 from bsrgan_plugin import connection
-from bsrgan_plugin.layers import PixelFormat, RowReader, as_seen, format_of
+from bsrgan_plugin.layers import RowReader, as_seen, format_of
 from bsrgan_plugin.outcomes import Cancelled, Refusal
 from bsrgan_plugin.outputs import Area, OutputMode, Placement, Size, Source, layer_name, place
 from bsrgan_plugin.placing import Result
@@ -17,10 +16,9 @@ from bsrgan_plugin.progress import Progress
 from bsrgan_plugin.stencils import stencil_of
 from bsrgan_plugin.translation import _
 from bsrgan_wire import limits
+from bsrgan_wire.client import JobRequest
 from bsrgan_wire.messages import Message, State
 from bsrgan_wire.messages import Progress as ProgressMessage
-
-CONNECT_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -104,24 +102,100 @@ def upscale(layer: Gimp.Layer, source: Source, options: Options, shown: Progress
     placement = place(source, options.mode, options.scale)
     check_size(source.area, placement)
     pixels = format_of(layer)
+    request = JobRequest(
+        width=source.area.width,
+        height=source.area.height,
+        channels=pixels.channels,
+        dtype=pixels.dtype,
+        out_width=placement.result.width,
+        out_height=placement.result.height,
+        model=options.model,
+    )
     name = layer_name(layer.get_name(), options.mode, options.scale)
-    result = _LazyResult(lambda: Result(layer, source, placement, pixels, name))
+    incoming = _Incoming(lambda: Result(layer, source, placement, pixels, name), placement.result.height, shown)
     with stencil_of(layer, source) as stencil:
         try:
             with as_seen(layer) as seen:
-                _exchange(
-                    RowReader(seen, source.area, pixels.babl_name, pixels.pixel_bytes),
-                    result,
-                    pixels,
-                    source.area.size,
-                    placement.result,
-                    options,
-                    shown,
-                )
+                reader = RowReader(seen, source.area, pixels.babl_name, pixels.pixel_bytes)
+                _exchange(request, reader, incoming, options.endpoint, shown)
             shown.state.placing()
             shown.forbid_cancel()
-            complete = result.complete(placement.result.height)
-            complete.insert(stencil)
+            result = incoming.complete()
+            result.insert(stencil)
         finally:
-            result.discard()
-    return complete.image, complete.layer
+            incoming.discard()
+    return result.image, result.layer
+
+
+def _exchange(request: JobRequest, reader: RowReader, incoming: _Incoming, endpoint: str, shown: Progress) -> None:
+    """Send the rows and take the result's; returns when the last one is here."""
+
+    def on_starting() -> None:
+        shown.state.starting()
+        shown.show()
+
+    def idle() -> None:
+        shown.idle()
+        # While a daemon starts or answers, nothing but this function sees the user's wish to stop.
+        if shown.is_cancelled():
+            raise Cancelled
+
+    def source(first_row: int, count: int) -> bytes:
+        shown.state.sending(first_row, request.height)
+        shown.show()
+        return reader.rows(first_row, count)
+
+    def on_event(message: Message) -> None:
+        if isinstance(message, ProgressMessage):
+            shown.state.working(message.phase, message.done, message.total, message.unit, message.eta_s)
+        elif isinstance(message, State) and message.state == "queued":
+            shown.state.queued()
+        shown.show()
+
+    shown.show()
+    with connection.open_client(endpoint, idle=idle, on_starting=on_starting) as client:
+        client.run(
+            request,
+            source=source,
+            sink=incoming.take,
+            on_event=on_event,
+            is_cancelled=shown.is_cancelled,
+            idle=shown.idle,
+        )
+
+
+class _Incoming:
+    """The rows of the result as they arrive; GIMP gets the layer for them with the first one.
+
+    A status-bar Cancel kills this process at any moment, and what it made then stays in GIMP's memory; so nothing
+    is made before it is needed.
+    """
+
+    def __init__(self, make: Callable[[], Result], height: int, shown: Progress) -> None:
+        self._make = make
+        self._height = height
+        self._shown = shown
+        self._result: Result | None = None
+        self._received = 0
+
+    def take(self, first_row: int, rows: int, data: memoryview) -> None:
+        """Write rows of the result, which come from top to bottom."""
+        if first_row != self._received:
+            raise RuntimeError(f"row {first_row} came instead of row {self._received}")
+        if self._result is None:
+            self._result = self._make()
+        self._result.write(first_row, bytes(data))
+        self._received += rows
+        self._shown.state.receiving(self._received, self._height)
+        self._shown.show()
+
+    def complete(self) -> Result:
+        """The result with all of its rows."""
+        if self._result is None or self._received != self._height:
+            raise RuntimeError(f"{self._received} of {self._height} rows came")
+        return self._result
+
+    def discard(self) -> None:
+        """Free the layer unless it has been inserted."""
+        if self._result is not None:
+            self._result.discard()

@@ -63,13 +63,14 @@ def of_error(error: BaseException) -> Outcome:
         return Outcome(Status.CALLING_ERROR, str(error))
     if isinstance(error, (NotInstalled, ImageChanged)):
         return Outcome(Status.EXECUTION_ERROR, str(error))
-    if isinstance(error, ImportError):
+    if isinstance(error, (ImportError, SyntaxError)):
         return Outcome(Status.EXECUTION_ERROR, _incomplete(error))
     return _of_wire_error(error) or _of_system_error(error)
 
 
-def _incomplete(error: ImportError) -> str:
-    missing = error.name or _("a part of it")
+def _incomplete(error: ImportError | SyntaxError) -> str:
+    """The sentence for a file of the plug-in that is missing, cut off or overwritten."""
+    missing = (error.name if isinstance(error, ImportError) else error.filename) or _("a part of it")
     return _("The plug-in is incomplete ({missing} cannot be loaded); run the installer of gimp-bsrgan again.").format(
         missing=missing
     )
@@ -77,9 +78,11 @@ def _incomplete(error: ImportError) -> str:
 
 def _of_wire_error(error: BaseException) -> Outcome | None:
     try:
-        from bsrgan_wire.errors import ConnectionLost, DaemonUnreachable, WireError
+        from bsrgan_wire.errors import ConnectionLost, DaemonUnreachable, JobCancelled, WireError
     except ImportError as missing:
         return Outcome(Status.EXECUTION_ERROR, _incomplete(missing))
+    if isinstance(error, JobCancelled):
+        return Outcome(Status.CANCEL, "")
     if isinstance(error, WireError):
         if error.code == "CANCELLED":
             return Outcome(Status.CANCEL, "")

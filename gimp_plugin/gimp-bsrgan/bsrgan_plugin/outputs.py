@@ -130,4 +130,6 @@ def place(source: Source, mode: OutputMode, scale: int) -> Placement:
 
 def layer_name(name: str, mode: OutputMode, scale: int) -> str:
     """The name of the result of the layer `name`."""
-    return f"{name} (BSRGAN)" if mode is OutputMode.SAME_SIZE else f"{name} (BSRGAN ×{scale})"
+    if mode is OutputMode.SAME_SIZE:
+        return f"{name} (BSRGAN)"
+    return f"{name} (BSRGAN ×{scale})"  # noqa: RUF001 - the multiplication sign is meant
