@@ -26,7 +26,7 @@ def holed(height, width, seed=0, share=0.5):
 def test_visible_pixels_are_unchanged(height, width, seed, share):
     """Every pixel with alpha above 0 keeps its colour exactly, at odd and even sizes."""
     colour, alpha = holed(height, width, seed, share)
-    filled = transparency.fill(colour, alpha)
+    filled = transparency.fill(colour.copy(), alpha)
     np.testing.assert_array_equal(filled[alpha > 0], colour[alpha > 0])
 
 
@@ -50,7 +50,7 @@ def test_one_colour_fills_everything():
     alpha[200, 3] = 1.0
     colour[200, 3] = (0.2, 0.4, 0.6)
     np.testing.assert_allclose(
-        transparency.fill(colour, alpha), np.broadcast_to(colour[200, 3], colour.shape), atol=1e-6
+        transparency.fill(colour.copy(), alpha), np.broadcast_to(colour[200, 3], colour.shape), atol=1e-6
     )
 
 
@@ -72,6 +72,17 @@ def test_faint_pixels_count_less_than_opaque_ones():
     alpha[:, 0], alpha[:, 5] = 1.0, 0.01
     colour[:, 5] = 1.0
     assert transparency.fill(colour, alpha)[:, 1:5].mean() < 0.35
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 1000))
+def test_bands_do_not_matter(height, width, seed):
+    """Filling in bands of two rows gives the bytes of filling at once."""
+    colour, alpha = holed(height, width, seed, 0.8)
+    whole = transparency.fill(colour.copy(), alpha)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transparency, "_BAND_PX", 1)
+        np.testing.assert_array_equal(transparency.fill(colour.copy(), alpha), whole)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])

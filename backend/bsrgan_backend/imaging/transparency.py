@@ -9,6 +9,8 @@ from bsrgan_backend.imaging.pixels import Floats
 from bsrgan_backend.imaging.resampling import resize_rows
 
 _SNAP = np.float32(1e-5)
+_TINY = np.float32(1e-12)
+_BAND_PX = 1024 * 1024
 
 
 def fill(colour: Floats, alpha: Floats) -> Floats:
@@ -16,21 +18,38 @@ def fill(colour: Floats, alpha: Floats) -> Floats:
 
     Otherwise the network would draw the edge between a shape and the meaningless colour around it into the result.
     Averages weighted by alpha are pushed up a pyramid of halved sizes and pulled down again where nothing is known:
-    time and memory are proportional to the pixels whatever the size of the hole.
+    time and memory are proportional to the pixels whatever the size of the hole, and the full size is worked on in
+    bands.
 
     Args:
-        colour: (H, W, C) float32; values under alpha 0 must be 0 (`pixels.split` sees to it).
+        colour: (H, W, C) float32; values under alpha 0 must be 0 (`pixels.split` sees to it). Filled in place.
         alpha: (H, W) float32 in 0..1.
 
     Returns:
-        (H, W, C) float32. Pixels with alpha above 0 are unchanged; a wholly transparent picture comes back as it is.
+        `colour`. Pixels with alpha above 0 are unchanged; a wholly transparent picture stays as it is.
     """
     hidden = alpha <= 0.0
     if not hidden.any() or hidden.all():
         return colour
-    filled: Floats = colour.copy()
-    filled[hidden] = _pulled(colour * alpha[..., None], alpha)[hidden]
-    return filled
+    height, width, channels = colour.shape
+    half = ((height + 1) // 2, (width + 1) // 2)
+    weighted: Floats = np.empty((*half, channels), np.float32)
+    weight: Floats = np.empty(half, np.float32)
+    rows = _band_rows(width)
+    for first in range(0, half[0], rows):
+        both, coarse = slice(2 * first, 2 * (first + rows)), slice(first, first + rows)
+        weighted[coarse], weight[coarse] = _pushed(colour[both] * alpha[both, :, None], alpha[both])
+    coarse_colour = _pulled(weighted, weight)
+    for first in range(0, half[0], rows):
+        both = slice(2 * first, 2 * (first + rows))
+        colour[both][hidden[both]] = _doubled_rows(coarse_colour, first, rows)[: height - 2 * first, :width][
+            hidden[both]
+        ]
+    return colour
+
+
+def _band_rows(width: int) -> int:
+    return max(1, _BAND_PX // width)
 
 
 def constant(alpha: Floats) -> float | None:
@@ -63,21 +82,22 @@ def enlarge_rows(alpha: Floats, size: tuple[int, int], first: int, last: int) ->
 
 
 def _pulled(weighted: Floats, weight: Floats) -> Floats:
-    """Colour for every pixel: its own where it has weight, else from coarser and coarser averages.
+    """Colour for every pixel: its own as far as it has weight, else from coarser and coarser averages.
 
     Args:
         weighted: (H, W, C) colour times weight.
         weight: (H, W) in 0..1.
     """
-    shape = weighted.shape
-    own: Floats = weighted / np.maximum(weight, np.float32(1e-12))[..., None]
-    if weight.size == 1 or (weight > 0.0).all():
+    height, width = weight.shape
+    own: Floats = weighted / np.maximum(weight, _TINY)[..., None]
+    if weight.size == 1 or (weight >= 1.0).all():
         return own
     coarse = _pulled(*_pushed(weighted, weight))
-    upper = _doubled(coarse)[: shape[0], : shape[1]]
-    certain = weight[..., None]
-    blended: Floats = own * certain + upper * (1.0 - certain)
-    return blended
+    upper = _doubled_rows(coarse, 0, coarse.shape[0])[:height, :width]
+    own -= upper
+    own *= weight[..., None]
+    own += upper
+    return own
 
 
 def _pushed(weighted: Floats, weight: Floats) -> tuple[Floats, Floats]:
@@ -86,7 +106,7 @@ def _pushed(weighted: Floats, weight: Floats) -> tuple[Floats, Floats]:
     summed_weight = _summed(np.pad(weight, pad))
     summed = _summed(np.pad(weighted, (*pad, (0, 0))))
     capped = np.minimum(summed_weight, np.float32(1.0))
-    summed *= (capped / np.maximum(summed_weight, np.float32(1e-12)))[..., None]
+    summed *= (capped / np.maximum(summed_weight, _TINY))[..., None]
     return summed, capped
 
 
@@ -96,9 +116,13 @@ def _summed(plane: Floats) -> Floats:
     return total
 
 
-def _doubled(plane: Floats) -> Floats:
-    """Twice the size, bilinear between pixel centres."""
-    height, width, channels = plane.shape
-    doubled: Floats = cv2.resize(plane, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
+def _doubled_rows(plane: Floats, first: int, rows: int) -> Floats:
+    """Rows first..first+rows of a plane (as many as there are) at twice the size, bilinear between pixel centres."""
+    last = min(first + rows, plane.shape[0])
+    # One row more on either side, so that bands meet without a seam.
+    low, high = max(first - 1, 0), min(last + 1, plane.shape[0])
+    part = plane[low:high]
+    doubled: Floats = cv2.resize(part, (2 * part.shape[1], 2 * part.shape[0]), interpolation=cv2.INTER_LINEAR)
     # cv2 drops the axis of a single channel.
-    return doubled.reshape(2 * height, 2 * width, channels)
+    doubled = doubled.reshape(2 * part.shape[0], 2 * part.shape[1], plane.shape[2])
+    return doubled[2 * (first - low) : 2 * (last - low)]
