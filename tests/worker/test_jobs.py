@@ -7,53 +7,10 @@ import tempfile
 import numpy as np
 import pytest
 
-from bsrgan_backend.engine.engine import Stopped
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.models.weights import Architecture
 from bsrgan_backend.worker import jobs
 from bsrgan_backend.worker.reports import Progress
-from support.worker_process import NAMES
-
-JOB = "b" * 32
-
-
-class Repeater:
-    """A network that enlarges by repeating pixels and gives its result in uneven strips."""
-
-    def __init__(self, scale=4, channels=3, strips=(1, 7, 2)):
-        self.architecture = Architecture(8, 1, 4, channels, channels, scale)
-        self.strips = strips
-        self.images = []
-
-    def upscale(self, image, sink, *, on_progress, should_stop):
-        """As the engine's."""
-        self.images.append(image)
-        scale = self.architecture.scale
-        large = image.repeat(scale, 0).repeat(scale, 1)
-        row, index = 0, 0
-        while row < large.shape[0]:
-            if should_stop():
-                raise Stopped
-            rows = self.strips[index % len(self.strips)]
-            sink(row, large[row : row + rows])
-            row, index = row + rows, index + 1
-            on_progress(min(row, large.shape[0]), large.shape[0])
-
-
-def message(block, out_size, **changes):
-    """A `run` message for a block of pixels."""
-    return {
-        "job": JOB,
-        "task": "upscale",
-        "height": block.shape[0],
-        "width": block.shape[1],
-        "channels": block.shape[2],
-        "dtype": NAMES[block.dtype.name],
-        "out_height": out_size[0],
-        "out_width": out_size[1],
-        "model": "",
-        **changes,
-    }
+from support.repeating_network import JOB, Repeater, message, noise
 
 
 def run(block, out_size, network=None, should_stop=lambda: False, spec=None):
@@ -66,17 +23,6 @@ def run(block, out_size, network=None, should_stop=lambda: False, spec=None):
         outcome = jobs.upscale(spec, network or Repeater(), source.fileno(), target.fileno(), progress, should_stop)
         data = target.read()
     return outcome, np.frombuffer(data, block.dtype).reshape(*out_size, block.shape[2])
-
-
-def noise(height, width, channels, dtype="u1", seed=0):
-    """Random pixels of a type; with alpha, a clear and an opaque stripe."""
-    rng = np.random.default_rng(seed)
-    top = 1 if dtype[0] == "f" else np.iinfo(dtype).max
-    block = (rng.random((height, width, channels)) * top).astype(dtype)
-    if channels in (2, 4):
-        block[: height // 3, :, -1] = 0
-        block[height // 2 :, :, -1] = top
-    return block
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -219,6 +165,14 @@ def test_a_spool_of_another_size_is_refused():
     with pytest.raises(BackendError) as caught:
         run(noise(8, 8, 3), (36, 36), spec=spec)
     assert caught.value.code == "BAD_SHAPE"
+
+
+def test_too_little_memory_is_said_before_it_is_taken(monkeypatch):
+    """A picture whose numbers do not fit into free memory is HOST_OOM at once."""
+    monkeypatch.setattr(jobs.host, "available_memory_bytes", lambda: 100)
+    with pytest.raises(BackendError) as caught:
+        run(noise(8, 8, 3), (32, 32))
+    assert caught.value.code == "HOST_OOM"
 
 
 def test_memory_for_the_result_is_not_taken(monkeypatch):

@@ -86,6 +86,23 @@ def test_every_size_equals_the_reference(worker, engine, size, out_size):
     np.testing.assert_array_equal(result, reference(engine, block, out_size, PixelFormat("u8", 3)))
 
 
+def test_nothing_slow_is_imported_before_ready():
+    """The entry imports neither Paddle nor ZeroMQ, so the worker says that it lives at once."""
+    code = (
+        "import sys, bsrgan_backend.worker.__main__\n"
+        "print([name for name in ('paddle', 'zmq', 'PIL', 'tifffile') if name in sys.modules])"
+    )
+    paths = os.pathsep.join(str(SOURCE / name) for name in ("shared", "backend"))
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == "[]"
+
+
 def test_a_job_is_told_from_loading_to_done(root):
     """A first job says loading, loaded, running to the end, finishing and done, with all the contract's fields."""
     with WorkerProcess(root) as worker:
@@ -178,7 +195,7 @@ def test_a_full_disk_fails_the_job(worker):
 def test_cancelling_stops_a_running_job(worker):
     """A job that runs is cancelled long before its end, and is answered exactly once."""
     with tempfile.TemporaryFile() as target:
-        worker.submit("d" * 32, noise(1500, 1500, 3), (6000, 6000), target.fileno(), model="tiny")
+        worker.submit("d" * 32, noise(900, 900, 3), (3600, 3600), target.fileno(), model="tiny")
         while worker.wait_for("progress", job="d" * 32)["phase"] != "running":
             pass
         worker.line.send({"t": "cancel", "job": "d" * 32})
@@ -222,7 +239,7 @@ def test_an_idle_worker_leaves_when_told(root, kind):
 def test_a_working_worker_leaves_at_once(root, how):
     """Stop and the end of the line end the process in the middle of a job, without an answer to it."""
     with WorkerProcess(root) as worker, tempfile.TemporaryFile() as target:
-        worker.submit("a" * 32, noise(2000, 2000, 3), (8000, 8000), target.fileno(), model="tiny")
+        worker.submit("a" * 32, noise(900, 900, 3), (3600, 3600), target.fileno(), model="tiny")
         while worker.wait_for("progress")["phase"] != "running":
             pass
         if how == "stop":
@@ -235,11 +252,11 @@ def test_a_working_worker_leaves_at_once(root, how):
 
 def test_a_killed_worker_leaves_nothing_behind(root):
     """After SIGKILL in the middle of a job a new worker does the job with the same engine as before."""
-    block = noise(1500, 1500, 3)
+    block = noise(900, 900, 3)
     with WorkerProcess(root) as worker, tempfile.TemporaryFile() as target:
-        worker.submit("a" * 32, block, (6000, 6000), target.fileno(), model="tiny")
+        worker.submit("a" * 32, block, (3600, 3600), target.fileno(), model="tiny")
         engine = worker.wait_for("loaded")["engine"]
-        while worker.wait_for("progress")["phase"] != "running":
+        while worker.wait_for("progress")["done"] == 0:
             pass
         worker.process.kill()
         with pytest.raises(link.LinkClosed):

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from bsrgan_backend.engine import host
 from bsrgan_backend.engine.engine import Engine, Stopped
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging import pixels, transparency
@@ -123,9 +124,10 @@ def upscale(
 
     Raises:
         Cancelled: `should_stop` said so.
-        BackendError: NONFINITE, BAD_SHAPE, DISK_FULL or what the engine raises.
+        BackendError: NONFINITE, BAD_SHAPE, DISK_FULL, HOST_OOM or what the engine raises.
     """
     spool.require_length(source, spec.input_bytes)
+    _require_memory(spec)
     spool.reserve(target, spec.output_bytes)
     colour, alpha = _read(spec, source, should_stop)
     flat = None if alpha is None else transparency.constant(alpha)
@@ -147,6 +149,20 @@ def upscale(
     elapsed = time.monotonic() - started
     result.require_complete()
     return Outcome(spec.output_bytes, elapsed - result.seconds)
+
+
+def _require_memory(spec: JobSpec) -> None:
+    """Refuse a picture whose numbers alone do not fit: being killed for it would look like a crash.
+
+    Raises:
+        BackendError: HOST_OOM.
+    """
+    planes = 2 * spec.layout.colours + int(spec.layout.has_alpha) if spec.layout.has_alpha else 3
+    needed = 4 * planes * spec.size[0] * spec.size[1]
+    available = host.available_memory_bytes()
+    if needed > available:
+        text = "There is too little free memory for this picture; close other programs or select a smaller area."
+        raise BackendError("HOST_OOM", text, f"{needed} bytes for the picture, {available} available")
 
 
 def _read(spec: JobSpec, source: int, should_stop: ShouldStop) -> tuple[Floats, Floats | None]:

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from bsrgan_backend.engine import trials
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.link import Link, LinkClosed
 from bsrgan_backend.worker import jobs
@@ -18,6 +19,9 @@ from bsrgan_backend.worker.residency import Residency, Resident
 from bsrgan_wire.errors import CODES
 
 log = logging.getLogger(__name__)
+
+_NOTES, _NOTE_CHARS = 16, 512
+"""What the wire takes."""
 
 
 @dataclass
@@ -38,8 +42,10 @@ class _Run:
 def leave() -> NoReturn:
     """End the process at once, from any thread, also while the engine is inside a kernel.
 
-    No interpreter shutdown: the runtime's threads may be anywhere, and there is nothing to save.
+    No interpreter shutdown: the runtime's threads may be anywhere, and there is nothing to save. But an engine that
+    is being tried must not look as if it had crashed.
     """
+    trials.abandon()
     os._exit(0)
 
 
@@ -155,7 +161,7 @@ class Service:
             "total": outcome.total,
             "seconds": round(seconds, 4),
             "engine_seconds": round(outcome.engine_seconds, 4),
-            "notes": [*notes, *resident.engine.notes],
+            "notes": [note[:_NOTE_CHARS] for note in (*notes, *resident.engine.notes)][:_NOTES],
         }
 
     def _load(self, asked: str, run: _Run, progress: Progress) -> tuple[Resident, list[str]]:
