@@ -262,10 +262,11 @@ def test_libzmq_accepts_our_handshake_as_complete(context, endpoint):
     with opened(endpoint):
         events = []
         while zmq.EVENT_HANDSHAKE_SUCCEEDED not in events:
-            assert monitor.poll(10_000)
+            assert monitor.poll(10_000), events
             events.append(recv_monitor_message(monitor)["event"])
     assert not {zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL} & set(events)
     peer.disable_monitor()
+    monitor.close(0)
 
 
 # --- with peers of our own making ----------------------------------------------------------------------------
