@@ -8,6 +8,7 @@ the whole bit for bit.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ import numpy.typing as npt
 from bsrgan_backend.imaging.pixels import Floats
 
 Size = tuple[int, int]
+
+_CACHED_VALUES = 16 * 1024
 
 
 def _lanczos3(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -52,14 +55,15 @@ class Taps:
     Attributes:
         first: (n,) index of the first source row.
         last: (n,) index after the last one.
-        weights: n arrays float32, each summing to 1.
+        weights: (n, K) float32, one row for each result; those of first..last sum to 1, the rest is 0.
     """
 
     first: npt.NDArray[np.int64]
     last: npt.NDArray[np.int64]
-    weights: list[Floats]
+    weights: Floats
 
 
+@functools.lru_cache(maxsize=8)
 def taps(source: int, target: int, kernel: str, begin: int = 0, end: int | None = None) -> Taps | None:
     """Weights of an axis of `source` samples resampled to `target`, for results begin..end.
 
@@ -82,11 +86,12 @@ def taps(source: int, target: int, kernel: str, begin: int = 0, end: int | None 
     centres = (np.arange(begin, target if end is None else end) + 0.5) * scale
     first = np.maximum((centres - support + 0.5).astype(np.int64), 0)
     last = np.minimum((centres + support + 0.5).astype(np.int64), source)
-    weights = []
-    for centre, low, high in zip(centres, first, last, strict=True):
-        values = shape.function((np.arange(low, high) - centre + 0.5) / stretch)
-        weights.append((values / values.sum()).astype(np.float32))
-    return Taps(first, last, weights)
+    reach = np.arange(int((last - first).max()))
+    positions = first[:, None] + reach
+    values = shape.function((positions - centres[:, None] + 0.5) / stretch)
+    values[positions >= last[:, None]] = 0.0
+    values /= values.sum(axis=1, keepdims=True)
+    return Taps(first, last, values.astype(np.float32))
 
 
 def _resize_width(rows: Floats, table: Taps | None) -> Floats:
@@ -100,14 +105,22 @@ def _resize_width(rows: Floats, table: Taps | None) -> Floats:
 
 
 def _mix(rows: Floats, offset: int, table: Taps, begin: int, end: int) -> Floats:
-    """Result rows begin..end of `table` from source rows of which the first has the index `offset`."""
+    """Result rows begin..end of `table` from source rows of which the first has the index `offset`.
+
+    Every value is the same sum in the same order whatever is computed beside it.
+    """
     mixed: Floats = np.zeros((end - begin, *rows.shape[1:]), np.float32)
-    part = np.empty(rows.shape[1:], np.float32)
-    for out, index in zip(mixed, range(begin, end), strict=True):
-        first = int(table.first[index]) - offset
-        for row, weight in zip(rows[first:], table.weights[index], strict=False):
-            np.multiply(row, weight, out=part)
-            out += part
+    # As many rows at a time as stay in the processor's cache.
+    step = max(1, _CACHED_VALUES // rows[0].size)
+    for low in range(begin, end, step):
+        high = min(low + step, end)
+        first = table.first[low:high] - offset
+        weights = table.weights[low:high, : int((table.last[low:high] - table.first[low:high]).max())]
+        out = mixed[low - begin : high - begin]
+        for tap, share in enumerate(weights.T):
+            # Shorter rows of weights end in zeros; their index only has to exist.
+            index = np.minimum(first + tap, rows.shape[0] - 1)
+            out += rows[index] * share[:, None, None]
     return mixed
 
 

@@ -114,7 +114,8 @@ def _resolution(image: Image.Image) -> tuple[float, float] | None:
     dpi = image.info.get("dpi")
     if not dpi or len(dpi) != 2 or not all(0 < float(value) < 1e6 for value in dpi):
         return None
-    return float(dpi[0]), float(dpi[1])
+    # PNG counts whole pixels per metre: 300 per inch come back as 299.9994.
+    return round(float(dpi[0]), 2), round(float(dpi[1]), 2)
 
 
 def _deep_png(data: bytes, image: Image.Image) -> Pixels:
