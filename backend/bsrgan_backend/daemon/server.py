@@ -219,8 +219,7 @@ class Server:
         try:
             if not self._identity.endpoint.is_alive():
                 log.warning("the socket was deleted; listening again")
-                with contextlib.suppress(zmq.ZMQError):
-                    self._router.unbind(self._identity.endpoint.address)
+                # The old listener stays, deaf: to unbind it would close the connections that it has accepted.
                 self._identity.endpoint = endpoint.bind(self._router, self._identity.root, "ipc")
                 self._identity.announce()
             elif not self._identity.file.exists():
