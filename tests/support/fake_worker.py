@@ -2,7 +2,8 @@
 
 `params` of a job choose what goes wrong: `sleep_s` (works so long, obeying cancels), `stubborn` (ignores them),
 `crash`, `exit` (status), `hang` (never says anything again), `fill` (writes until the disk is full), `short`
-(a result of the wrong size), `fail` (a code), `garbage` (no message), `steps` (number of progress messages).
+(a result of the wrong size),
+`truncate` (cuts the result after done), `fail` (a code), `garbage` (no message), `steps` (number of progress messages).
 The environment variable FAKE_WORKER does the same for the start: `crash`, `slow`, `refuse`.
 """
 
@@ -25,13 +26,13 @@ ITEM_BYTES = {"u8": 1, "u16": 2, "f16": 2, "f32": 4}
 
 def upscale(data: bytes, width: int, height: int, out_width: int, out_height: int, pixel_bytes: int) -> bytes:
     """Nearest neighbour on raw rows of `pixel_bytes` bytes a pixel."""
-    rows = []
-    for y in range(out_height):
-        start = (y * height // out_height) * width * pixel_bytes
-        row = data[start : start + width * pixel_bytes]
-        picks = [x * width // out_width for x in range(out_width)]
-        rows.append(b"".join(row[x * pixel_bytes : (x + 1) * pixel_bytes] for x in picks))
-    return b"".join(rows)
+    picks = [x * width // out_width for x in range(out_width)]
+    rows: dict[int, bytes] = {}
+    for source in {y * height // out_height for y in range(out_height)}:
+        start = source * width * pixel_bytes
+        row = [data[at : at + pixel_bytes] for at in range(start, start + width * pixel_bytes, pixel_bytes)]
+        rows[source] = b"".join([row[x] for x in picks])
+    return b"".join(rows[y * height // out_height] for y in range(out_height))
 
 
 class FakeWorker:
@@ -102,8 +103,6 @@ class FakeWorker:
         if "short" in params:
             result = result[:-1]
         self.write(job, target, result, fill="fill" in params)
-        if "linger_s" in params:
-            time.sleep(params["linger_s"])
         self.link.send(
             {
                 "t": "done",
@@ -115,6 +114,9 @@ class FakeWorker:
                 "notes": ["a note"],
             }
         )
+        if "truncate" in params:
+            time.sleep(0.3)  # the supervisor has looked at the length by then
+            os.ftruncate(target, 10)
 
     def write(self, job: str, target: int, result: bytes, *, fill: bool) -> None:
         """Write the result; with `fill` far more than the disk takes."""

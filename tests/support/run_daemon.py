@@ -21,6 +21,12 @@ def main() -> int:
     if flags.pop("wall_clock", "") == "jumps":
         real = time.time
         time.time = lambda: real() + random.choice([-1, 1]) * random.choice([3600.0, 31_536_000.0])
+    if "file_bytes" in flags:
+        import resource
+
+        # Writing beyond this fails as on a full disk (EFBIG), here and in the worker, without needing one.
+        most = int(flags.pop("file_bytes"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     environ = {**os.environ, "GIMP_BSRGAN_PREFIX": str(root)}
     return server.serve(settings.load(flags, environ), root, WORKER)
 
