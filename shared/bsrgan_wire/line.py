@@ -58,12 +58,12 @@ class Line:
             except (DaemonUnreachable, RemoteError) as error:
                 if isinstance(error, RemoteError) and error.retry != "later":
                     raise
-                until = time.monotonic() + pause_s * random.uniform(0.5, 1.0)  # noqa: S311 (no secret: jitter)
-                if until >= deadline:
+                if time.monotonic() >= deadline:
                     raise DaemonUnreachable(str(error)) from None
             else:
                 return
-            _pause(until, idle)
+            jittered_s = pause_s * random.uniform(0.5, 1.0)  # noqa: S311 (not a secret)
+            _pause(min(time.monotonic() + jittered_s, deadline), idle)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def close(self) -> None:

@@ -165,7 +165,9 @@ class Transfer:
             # Errors of requests sent before the last SUBMIT or ATTACH are about a state that is gone.
             if not 0 < envelope.ref < self._first_seq:
                 self._on_error(message)
-        elif isinstance(message, Accepted):
+            return
+        was_attaching = self._phase == "attaching"
+        if isinstance(message, Accepted):
             self._on_accepted(message)
         elif isinstance(message, Credit) and self._phase == "uploading" and self._upload is not None:
             self._upload.credit = min(self._upload.credit + message.count, 64)
@@ -178,7 +180,7 @@ class Transfer:
         else:
             return
         self._stir()
-        if self._phase != "attaching":
+        if not was_attaching:
             self._losses = 0
 
     def _on_accepted(self, message: Accepted) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import zlib
@@ -124,7 +125,10 @@ class DaemonDouble:
         """Send a message; for hooks."""
         self._seq += 1
         session = self._sessions.get(peer, "")
-        self.socket.send_multipart([peer, *encode(message, seq=self._seq, ref=ref, session=session, payload=payload)])
+        frames = encode(message, seq=self._seq, ref=ref, session=session, payload=payload)
+        # A client may be gone before its answer; that is its right.
+        with contextlib.suppress(zmq.ZMQError):
+            self.socket.send_multipart([peer, *frames])
 
     def fail(self, peer: bytes, envelope: Envelope, code: str) -> None:
         """Answer with an ERROR; for hooks."""
