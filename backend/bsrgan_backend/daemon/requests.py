@@ -255,6 +255,8 @@ class Desk:
             *(submit.out_width, submit.out_height, job.model),
         )
         self._accept(session, job, envelope.seq)
+        # The worker starts while the pixels arrive.
+        self._dispatcher.wake()
 
     def _is_replaced(self, known: Job, session: Session) -> bool:
         """A client that lost its connection before ACCEPTED starts its upload again under the same id."""
@@ -352,6 +354,7 @@ class Desk:
         if self._dispatcher.is_poisoned(job):
             raise self._spoiled(job, "POISONED_INPUT", "")
         self._ledger.change(job, "queued", ref=envelope.seq)
+        self._dispatcher.wake()
 
     def _fetch(self, session: Session, fetch: Fetch, envelope: Envelope) -> None:
         job = self._job(session, fetch.job)
