@@ -260,7 +260,7 @@ def test_a_slow_start_can_be_cancelled(start):
     peer = daemon.connect()
     asked = order()
     peer.submit(pixels(asked), asked)
-    assert peer.status()["state"] == "starting"
+    wait_for(lambda: peer.status()["state"] == "starting")
     peer.ask(Cancel(asked.job), Cancelled)
     assert peer.final(asked.job).state == "cancelled"
     assert not any(isinstance(e.message, Error) for e in peer.seen)
