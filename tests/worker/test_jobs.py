@@ -78,6 +78,16 @@ def test_colour_under_alpha_zero_never_leaks():
     np.testing.assert_array_equal(run(tame, (64, 64))[1], run(wild, (64, 64))[1])
 
 
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_an_even_transparency_stays_exact(dtype, monkeypatch):
+    """One alpha value everywhere is the result's value everywhere, without resampling it."""
+    monkeypatch.setattr(jobs.transparency, "enlarge_rows", None)
+    block = noise(9, 9, 4, dtype)
+    block[..., 3] = 0.3 if dtype == "f4" else 101
+    result = run(block, (27, 27))[1]
+    assert (result[..., 3] == block[0, 0, 3]).all()
+
+
 def test_a_clear_picture_costs_no_network():
     """A wholly transparent picture becomes a wholly transparent result without the network."""
     block = noise(8, 8, 4)
@@ -188,3 +198,7 @@ def test_memory_for_the_result_is_not_taken(monkeypatch):
     monkeypatch.setattr(jobs.spool, "write_rows", spy)
     run(noise(64, 4, 4), (128, 8), Repeater(strips=(4,)))
     assert 0 < largest <= 8
+    largest = 0
+    monkeypatch.setattr(jobs, "_BAND_PX", 2000)
+    run(noise(8, 8, 4), (1000, 100), Repeater(strips=(32,)))
+    assert 0 < largest <= 120

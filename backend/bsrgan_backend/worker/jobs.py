@@ -26,6 +26,8 @@ from bsrgan_backend.worker import spool
 from bsrgan_backend.worker.reports import Progress
 from bsrgan_wire import limits
 
+_BAND_PX = 4 * 1024 * 1024
+
 ShouldStop = Callable[[], bool]
 
 
@@ -139,7 +141,7 @@ def upscale(
         colour = transparency.fill(colour, alpha)
     image = pixels.widen(colour, engine.architecture.in_channels)
     del colour
-    result = _Result(spec, engine.architecture.scale, None if flat == 1.0 else alpha, target)
+    result = _Result(spec, engine.architecture.scale, alpha if flat is None else flat, target)
     progress.phase("running", rate)
     started = time.monotonic()
     try:
@@ -184,15 +186,19 @@ def _read(spec: JobSpec, source: int, should_stop: ShouldStop) -> tuple[Floats, 
 class _Result:
     """Takes the engine's strips and leaves finished rows in the spool.
 
+    `alpha` is the picture's alpha plane, or its one value, or None where the format has none.
+
     Attributes:
         seconds: time spent here, which is not the engine's.
     """
 
-    def __init__(self, spec: JobSpec, scale: int, alpha: Floats | None, target: int) -> None:
+    def __init__(self, spec: JobSpec, scale: int, alpha: Floats | float | None, target: int) -> None:
         self._spec = spec
         self._alpha = alpha
         self._target = target
         self._resizer = StripResizer((spec.size[0] * scale, spec.size[1] * scale), spec.out_size)
+        # Rows of a strip that become one band: a result far larger than the network's would be large at once.
+        self._rows = max(1, _BAND_PX * spec.size[0] * scale // (spec.out_size[0] * spec.out_size[1]))
         self._next_row = 0
         self._written = 0
         self.seconds = 0.0
@@ -203,14 +209,22 @@ class _Result:
         if first_row != self._next_row:
             raise BackendError("INTERNAL", "The result came in the wrong order; try again.", f"row {first_row}")
         self._next_row += strip.shape[0]
-        first, band = self._resizer.push(pixels.narrow(strip, self._spec.layout.colours))
-        if band.shape[0]:
-            last = first + band.shape[0]
-            alpha = None
-            if self._alpha is not None:
-                alpha = transparency.enlarge_rows(self._alpha, self._spec.out_size, first, last)
-            self._written += spool.write_rows(self._target, pixels.join(band, alpha, self._spec.layout), first)
+        for row in range(0, strip.shape[0], self._rows):
+            piece = pixels.narrow(strip[row : row + self._rows], self._spec.layout.colours)
+            self._write(*self._resizer.push(piece))
         self.seconds += time.monotonic() - started
+
+    def _write(self, first: int, band: Floats) -> None:
+        if band.shape[0]:
+            alpha = self._alpha_rows(first, band.shape[0])
+            self._written += spool.write_rows(self._target, pixels.join(band, alpha, self._spec.layout), first)
+
+    def _alpha_rows(self, first: int, rows: int) -> Floats | None:
+        if self._alpha is None:
+            return None
+        if isinstance(self._alpha, float):
+            return np.full((rows, self._spec.out_size[1]), self._alpha, np.float32)
+        return transparency.enlarge_rows(self._alpha, self._spec.out_size, first, first + rows)
 
     def require_complete(self) -> None:
         """Refuse a result with missing rows: it would be someone's picture.

@@ -20,7 +20,6 @@ from bsrgan_backend.imaging.pictures import png, tiff
 from bsrgan_backend.imaging.pictures.picture import Picture
 from bsrgan_backend.imaging.pixels import PixelFormat
 
-_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _JPEG_QUALITY = 95
 _JPEG_SIDE_PX, _WEBP_SIDE_PX = 65_500, 16_383
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -97,7 +96,7 @@ def _write_webp(file: BinaryIO, picture: Picture) -> None:
 
 def _save(file: BinaryIO, picture: Picture, kind: str, **options: object) -> None:
     pixels = picture.pixels
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels, _MODES[pixels.shape[2]])
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     # Through memory: Pillow's encoders lose the reason when writing a file fails.
     buffer = io.BytesIO()
     image.save(buffer, kind, icc_profile=picture.icc or None, **options)
