@@ -37,13 +37,15 @@ PACKAGES = (
     "gimp", "python3", "python3-gi", "gir1.2-gimp-3.0",
     # A screen to drive it on.
     "xvfb", "openbox", "xdotool", "imagemagick", "fonts-dejavu-core", "adwaita-icon-theme", "librsvg2-common",
+    # To read what a dialog says.
+    "tesseract-ocr",
     # A second language, for the translations.
     "locales",
 )  # fmt: skip
 LOCALE = "de_DE"
 PROFILE = Path("var/lib/gimp-bsrgan-profile")
 """A GIMP profile inside the chroot whose `pluginrc` knows GIMP's own plug-ins: querying them takes seconds."""
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 
 
 class ChrootError(Exception):

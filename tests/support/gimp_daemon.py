@@ -10,9 +10,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bsrgan_backend.models.store import ModelStore
 from bsrgan_backend.models.synthetic import BSRGAN, TINY, random_weights
+from bsrgan_wire import places, rendezvous
+from bsrgan_wire.client import Client
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FAST = "tiny"
@@ -55,6 +58,12 @@ def install_program(root: Path) -> list[str]:
 def source_folders() -> list[Path]:
     """The folders of the repository that hold importable packages of the backend."""
     return [REPOSITORY / "shared", REPOSITORY / "backend"]
+
+
+def status(root: Path) -> dict[str, Any]:
+    """The report of the daemon that serves `root`."""
+    with Client.connect(rendezvous.read(places.rendezvous_file(root)), name="test") as client:
+        return client.status()
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,18 @@ def host_command(arguments: list[str]) -> list[str]:
 def tool_command(arguments: list[str]) -> list[str]:
     """A command that runs `gimp_host.py` in the backend's environment, from inside."""
     return host_command([str(REPOSITORY / "tests" / "support" / "gimp_host.py"), *arguments])
+
+
+def ask(options: dict[str, Any], what: str) -> None:
+    """Ask whoever sits at the screen for something (`Screen.finish`) and wait until it is done."""
+    path = Path(options["scratch"]) / "ask"
+    partial = path.with_suffix(".part")
+    partial.write_text(what)
+    partial.rename(path)
+    end = time.monotonic() + 60
+    while path.exists():
+        assert time.monotonic() < end, f"nobody did {what}"
+        time.sleep(0.1)
 
 
 @dataclass(frozen=True)

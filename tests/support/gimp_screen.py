@@ -7,11 +7,11 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.gimp_session import GimpSession
+from support.gimp_session import Batch, GimpSession, Outcome
 
 SCREENSHOTS_VARIABLE = "GIMP_BSRGAN_SCREENSHOTS"
 """A folder that keeps the screenshots; without it they go away with the test."""
@@ -86,6 +86,11 @@ class Screen:
         self._run("xdotool", "windowactivate", "--sync", window.id)
         time.sleep(SETTLE_S)
 
+    def resize(self, window: Window, width: int, height: int) -> None:
+        """Put a window into the upper left corner, `width` and `height` pixels large."""
+        self._checked("xdotool", "windowmove", window.id, "0", "0", "windowsize", window.id, str(width), str(height))
+        time.sleep(SETTLE_S)
+
     def keys(self, *keys: str) -> None:
         """Press keys one after the other (names of xdotool) in the active window."""
         for key in keys:
@@ -125,7 +130,7 @@ class Screen:
         x, y, width, height = (int(facts[key]) for key in ("X", "Y", "WIDTH", "HEIGHT"))
         return Window(identity, title.stdout.strip(), x, y, width, height)
 
-    def _wait(self, condition, what: str, deadline_s: float) -> None:
+    def _wait(self, condition: Callable[[], bool], what: str, deadline_s: float) -> None:
         end = time.monotonic() + deadline_s
         while not condition():
             if self._process.poll() is not None:
@@ -149,15 +154,49 @@ class Screen:
         full = self._session.enter(self._process, command, {"DISPLAY": self._display})
         return subprocess.run(full, capture_output=True, text=True, check=False, timeout=60)
 
+    def finish(self, batch: Batch, keys: Mapping[str, Sequence[str]], deadline_s: float) -> dict[str, Outcome]:
+        """Wait for the checks that this GIMP was started with, and press keys as they ask for them.
+
+        Args:
+            batch: the checks, as given to `full_gimp`.
+            keys: for each word that a check may ask (`gimp_inside.ask`) the keys to press.
+            deadline_s: time for all of them.
+        """
+        asked = batch.scratch / "ask"
+
+        def done() -> bool:
+            if asked.exists():
+                self.activate(self.wait_window("GIMP$"))
+                self.keys(*keys[asked.read_text("utf-8")])
+                asked.unlink()
+            states = [outcome.state for outcome in batch.outcomes(self._log).values()]
+            return not {"missing", "started"} & set(states)
+
+        self._wait(done, "the end of the checks", deadline_s)
+        return batch.outcomes(self._log)
+
+    def read(self, window: Window) -> str:
+        """The text that can be read in a window, by optical character recognition."""
+        picture = self._session.base / "read.png"
+        shape = f"{window.width}x{window.height}+{window.x}+{window.y}"
+        # Text of a screen is small for a program that expects paper.
+        self._checked(
+            "import", "-window", "root", "-crop", shape, "-resize", "300%", "-colorspace", "gray", str(picture)
+        )
+        return self._run("tesseract", str(picture), "-", "--psm", "11").stdout
+
 
 @contextlib.contextmanager
-def full_gimp(session: GimpSession, *files: Path, shots: Path | None = None) -> Iterator[Screen]:
+def full_gimp(
+    session: GimpSession, *files: Path, shots: Path | None = None, batch: Batch | None = None
+) -> Iterator[Screen]:
     """Start Xvfb, openbox and GIMP with `files` open; yields when GIMP's image window is there.
 
     Args:
         session: where; its plug-in has to be installed already.
         files: pictures below the session's `base`.
         shots: where screenshots go, unless the environment names a folder.
+        batch: checks that this GIMP runs while it is on the screen.
     """
     base = session.base
     folder = Path(os.environ.get(SCREENSHOTS_VARIABLE) or shots or base / "shots")
@@ -170,9 +209,10 @@ openbox &
 exec gimp -n -s "$@"
 """
     log = base / "screen.log"
-    command = ["sh", "-euc", script, "gimp", *map(str, files)]
-    with session.started(command, log) as process:
+    command = ["sh", "-euc", script, "gimp", *map(str, files), *(batch.arguments if batch else [])]
+    with session.started(command, log, batch.environ if batch else {}) as process:
         screen = Screen(session, process, log, folder)
         screen.wait_ready()
-        screen.wait_window("GIMP$" if not files else re.escape(files[-1].stem), START_S)
+        main = screen.wait_window("GIMP$" if not files else re.escape(files[-1].stem), START_S)
+        screen.resize(main, 1280, 870)
         yield screen

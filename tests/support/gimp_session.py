@@ -73,6 +73,42 @@ class Outcome:
         raise GimpDied(f"GIMP ended {told}.\n--- what GIMP printed ---\n{self.log}")
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A request for checks, as command line arguments and environment of a GIMP.
+
+    Attributes:
+        names: of the checks.
+        scratch: the folder of this request.
+    """
+
+    names: tuple[str, ...]
+    scratch: Path
+
+    @property
+    def arguments(self) -> list[str]:
+        """What makes GIMP run the checks."""
+        code = f"exec(compile(open({str(RUNNER)!r}).read(), {str(RUNNER)!r}, 'exec'), {{'__name__': '__main__'}})"
+        return ["--batch-interpreter", "python-fu-eval", "-b", code]
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Where the runner finds the request."""
+        return {RUN_VARIABLE: str(self.scratch / "asked.json")}
+
+    def outcomes(self, log: Path) -> dict[str, Outcome]:
+        """What became of each check so far; `log` is the file of what GIMP printed."""
+        printed = log.read_text("utf-8", "replace")[-TAIL_CHARACTERS:]
+        results = self.scratch / "results.jsonl"
+        found = {name: Outcome("missing", log=printed) for name in self.names}
+        for line in results.read_text("utf-8").splitlines() if results.exists() else []:
+            told = json.loads(line)
+            found[told["check"]] = Outcome(
+                told["state"], told.get("value"), told.get("error", ""), printed, told.get("seconds", 0.0)
+            )
+        return found
+
+
 @dataclass
 class GimpSession:
     """One GIMP with its own HOME, profile and prefix below `base`; every `run` is a fresh process.
@@ -131,27 +167,31 @@ class GimpSession:
         Returns:
             One outcome per name.
         """
-        self._runs += 1
-        scratch = self.base / f"run{self._runs}"
-        scratch.mkdir()
-        results, asked, log = scratch / "results.jsonl", scratch / "asked.json", scratch / "gimp.log"
-        request = {
-            "module": str(module),
-            "checks": list(names),
-            "results": str(results),
-            "path": [str(REPOSITORY / "tests"), str(module.parent)],
-            "options": {"prefix": str(self.prefix), "scratch": str(scratch), **(options or {})},
-        }
-        asked.write_text(json.dumps(request), "utf-8")
-        code = f"exec(compile(open({str(RUNNER)!r}).read(), {str(RUNNER)!r}, 'exec'), {{'__name__': '__main__'}})"
-        command = ["gimp-console", "-idf", "--quit", "--batch-interpreter", "python-fu-eval", "-b", code]
-        with self.started(command, log, {RUN_VARIABLE: str(asked)}) as process:
+        batch = self.batch(module, names, options)
+        log = batch.scratch / "gimp.log"
+        command = ["gimp-console", "-idf", "--quit", *batch.arguments]
+        with self.started(command, log, batch.environ) as process:
             try:
                 process.wait(timeout=deadline_s)
             except subprocess.TimeoutExpired:
                 with log.open("a") as out:
                     out.write(f"\n--- stopped by the test after {deadline_s:.0f} s ---\n")
-        return _outcomes(names, results, log)
+        return batch.outcomes(log)
+
+    def batch(self, module: Path, names: Sequence[str], options: Mapping[str, Any] | None = None) -> Batch:
+        """The checks of `checks`, for a GIMP that is started by somebody else."""
+        self._runs += 1
+        scratch = self.base / f"run{self._runs}"
+        scratch.mkdir()
+        request = {
+            "module": str(module),
+            "checks": list(names),
+            "results": str(scratch / "results.jsonl"),
+            "path": [str(REPOSITORY / "tests"), str(module.parent)],
+            "options": {"prefix": str(self.prefix), "scratch": str(scratch), **(options or {})},
+        }
+        (scratch / "asked.json").write_text(json.dumps(request), "utf-8")
+        return Batch(tuple(names), scratch)
 
     @contextlib.contextmanager
     def started(
@@ -262,14 +302,3 @@ def _first_child(process: subprocess.Popen[bytes]) -> int:
             return int(told[0])
         time.sleep(0.05)
     raise GimpDied("The namespace did not start, or has ended.")
-
-
-def _outcomes(names: Sequence[str], results: Path, log: Path) -> dict[str, Outcome]:
-    printed = log.read_text("utf-8", "replace")[-TAIL_CHARACTERS:]
-    lines = results.read_text("utf-8").splitlines() if results.exists() else []
-    found = {name: Outcome("missing", log=printed) for name in names}
-    for line in map(json.loads, lines):
-        found[line["check"]] = Outcome(
-            line["state"], line.get("value"), line.get("error", ""), printed, line.get("seconds", 0.0)
-        )
-    return found

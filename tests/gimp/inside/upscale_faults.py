@@ -142,6 +142,8 @@ def check_damaged_address(options: dict[str, Any]) -> dict[str, str]:
 def check_plugin_killed(options: dict[str, Any]) -> dict[str, Any]:
     """The plug-in is killed while the network runs, as GIMP's status bar does on Cancel: the daemon drops the job."""
     root = installation(options, "cancel")
+    with (root / "settings.toml").open("a") as settings:
+        settings.write("orphan_grace_s = 1.0\n")
     with running([str(root / "bin" / "gimp-bsrgan"), "serve"], root):
         killer = subprocess.Popen(tool_command(["kill-when-running", str(root), "plugin"]))
         image, layer = new_image(SLOW_PX, SLOW_PX, "RGB", 1)
