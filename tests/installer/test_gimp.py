@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bsrgan_backend.cli import gimp_memory
 from bsrgan_backend.imaging.pictures import read_picture
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.store import ModelStore
@@ -37,7 +38,7 @@ sys.exit(status)
 @pytest.mark.gimp
 @pytest.mark.parametrize("suite", ["trixie", "forky"])
 def test_try_goes_through_gimp(suite):
-    """--try finds the filter in GIMP, upscales through it, and both ways give the same picture."""
+    """--try upscales through GIMP to the same picture, and bench measures the plug-in's process."""
     if reason := gimp_session.missing(suite):
         if os.environ.get(REQUIRE_VARIABLE):
             pytest.fail(reason)
@@ -66,6 +67,10 @@ def test_try_goes_through_gimp(suite):
             assert done.returncode == 0, done.stdout + done.stderr
             assert f"GIMP {session.version} knows the filter" in done.stdout
             assert "through GIMP's own procedure" in done.stdout
+            address = session.prefix / "state/daemon.json"
+            peak, problem = gimp_memory.peak_bytes([str(console)], address, "tiny", side_px=256)
+            assert problem == ""
+            assert 20e6 < peak < 500e6
             _assert_same_picture(session.prefix / "try/after.png", session.prefix / "try/after-gimp.png")
         finally:
             subprocess.run([*installer, "--uninstall", "--purge"], env=environ, check=True)

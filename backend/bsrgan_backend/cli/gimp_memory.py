@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 PROGRAM = b"gimp-bsrgan.py"
+SIDE_PX = 2048
 TIMEOUT_S = 600.0
 _POLL_S = 0.05
 _PEAK = re.compile(rb"^VmHWM:\s+(\d+) kB", re.MULTILINE)
@@ -16,12 +17,12 @@ _PEAK = re.compile(rb"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 # One line, as some ways to call a GIMP (in a chroot, in a container) pass on no others.
 _SCRIPT = """
 from gi.repository import Gegl, Gimp
-side = 2048
+side = {side}
 image = Gimp.Image.new(side, side, Gimp.ImageBaseType.RGB)
 layer = Gimp.Layer.new(image, "bench", side, side, Gimp.ImageType.RGBA_IMAGE, 100.0, Gimp.LayerMode.NORMAL)
 image.insert_layer(layer, None, 0)
 buffer = layer.get_buffer()
-strip = bytes(range(256)) * (side * 4 * 128 // 256)
+strip = bytes(range(256)) * (side * 2)
 [buffer.set(Gegl.Rectangle.new(0, y, side, 128), "R'G'B'A u8", strip) for y in range(0, side, 128)]
 buffer.flush()
 layer.update(0, 0, side, side)
@@ -38,18 +39,19 @@ assert result.index(0) == Gimp.PDBStatusType.SUCCESS, result.index(1)
 """
 
 
-def peak_bytes(gimp: list[str], rendezvous_file: Path, model: str) -> tuple[int, str]:
-    """Upscale a 2048 x 2048 RGBA layer four times in GIMP, and watch the plug-in.
+def peak_bytes(gimp: list[str], rendezvous_file: Path, model: str, side_px: int = SIDE_PX) -> tuple[int, str]:
+    """Enlarge a square RGBA layer four times in GIMP, and watch the plug-in.
 
     Args:
         gimp: the words that call a gimp-console with the plug-in.
         rendezvous_file: of the daemon to use.
         model: id of the model to use.
+        side_px: of the layer, a multiple of 128.
 
     Returns:
         The highest resident memory seen, in bytes, and an empty text; or 0 and why it could not be measured.
     """
-    script = _SCRIPT.format(model=model, endpoint=str(rendezvous_file))
+    script = _SCRIPT.format(model=model, endpoint=str(rendezvous_file), side=side_px)
     command = [*gimp, "--no-interface", "--no-data", "--no-fonts", "--quit"]
     command += ["--batch-interpreter", "python-fu-eval", "-b", f"exec({script!r})"]
     try:
