@@ -61,7 +61,7 @@ def test_tiles_equal_one_piece_at_the_full_reach(height: int, width: int, tile: 
     """A network that looks as far as the real one gives the same whole numbers in tiles as in one pass."""
     image = noise(height, width, seed=height)
     network = Reaching(scale=2, blocks=3)
-    whole = network.tail(network.trunk(engine.unshuffled(image, 1)))[0].transpose(1, 2, 0)
+    whole = network.tail(engine.trunk(network, engine.unshuffled(image, 1)))[0].transpose(1, 2, 0)
     assert np.array_equal(run(network, image, tile=tile), whole)
 
 
@@ -70,14 +70,13 @@ def test_odd_sizes_equal_one_piece(size: tuple[int, int]) -> None:
     """Single pixels and long lines come out as in one pass, whether tiles are chosen or given."""
     image = noise(*size)
     network = Reaching(scale=2, blocks=2)
-    whole = network.tail(network.trunk(engine.unshuffled(image, 1)))[0].transpose(1, 2, 0)
+    whole = network.tail(engine.trunk(network, engine.unshuffled(image, 1)))[0].transpose(1, 2, 0)
     assert np.array_equal(run(network, image), whole)
     assert np.array_equal(run(network, image, tile=64), whole)
 
 
-def test_a_small_budget_changes_nothing_but_the_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_budget_changes_nothing_but_the_pieces() -> None:
     """With little memory the same result comes out of smaller calls."""
-    monkeypatch.setattr("bsrgan_backend.engine.planning.WHOLE_TRUNK_MACS", 0.0)
     image = noise(300, 310)
     rich, poor = Reaching(scale=2), Reaching(scale=2)
     expected = run(rich, image, memory_budget_bytes=1 << 30)
@@ -85,9 +84,8 @@ def test_a_small_budget_changes_nothing_but_the_pieces(monkeypatch: pytest.Monke
     assert poor.largest_px < rich.largest_px
 
 
-def test_features_on_disk_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_on_disk_give_the_same(tmp_path: Path) -> None:
     """Features that do not fit into the budget go through a file that has no name, and nothing stays behind."""
-    monkeypatch.setattr("bsrgan_backend.engine.planning.WHOLE_TRUNK_MACS", 0.0)
     image = noise(900, 400)
     network = Reaching(scale=1, blocks=2, unshuffle=2)
     expected = run(network, image)
@@ -101,7 +99,6 @@ def test_a_full_disk_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bsrgan_backend.engine.planning.WHOLE_TRUNK_MACS", 0.0)
     monkeypatch.setattr("os.posix_fallocate", full)
     network = Reaching(scale=1, unshuffle=2)
     with pytest.raises(BackendError) as failed:

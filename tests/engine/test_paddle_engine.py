@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from bsrgan_backend.engine import paddle_engine, planning, predictors, rrdbnet, saving, trials
-from bsrgan_backend.engine.engine import Stopped, unshuffled
+from bsrgan_backend.engine.engine import Stopped, trunk, unshuffled
 from bsrgan_backend.engine.runtime import paddle
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import synthetic
@@ -73,14 +73,14 @@ def test_eager_network_equals_plain_arithmetic(architecture: Architecture) -> No
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
 def test_trunk_and_tail_equal_one_pass(architecture: Architecture, cache: Path) -> None:
-    """Whole trunk or stages in tiles, then tail strips: the same numbers as one eager pass."""
+    """Stages in one piece or in tiles, then tail strips: the same numbers as one eager pass."""
     weights = synthetic.random_weights(architecture, 4)
     engine = paddle_engine.load(weights, cache, threads=2)
     image = noise(16, 36, architecture.in_channels)
     expected = eager(image, weights)
     assert np.abs(run(engine, image) - expected).max() < CLOSE
     assert np.abs(run(engine, image, tile=16) - expected).max() < CLOSE
-    features = engine.trunk(unshuffled(image, architecture.unshuffle))
+    features = trunk(engine, unshuffled(image, architecture.unshuffle))
     assert np.abs(engine.tail(features)[0].transpose(1, 2, 0) - expected).max() < CLOSE
 
 
@@ -119,7 +119,7 @@ def test_tiles_equal_stages_in_one_piece_exactly(loaded: paddle_engine.PaddleEng
 def test_strips_equal_one_tail_exactly(loaded: paddle_engine.PaddleEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tail in strips and columns gives bit for bit what it gives in one call."""
     image = noise(90, 71)
-    features = loaded.trunk(unshuffled(image, 1))
+    features = trunk(loaded, unshuffled(image, 1))
     monkeypatch.setattr(planning, "TAIL_TILE_MACS", 40 * 50 * planning.tail_macs(loaded.architecture))
     assert np.array_equal(run(loaded, image), loaded.tail(features)[0].transpose(1, 2, 0))
 
@@ -232,7 +232,7 @@ def test_a_real_engine_with_wrong_numbers_is_left_out(
 ) -> None:
     """OneDNN with the pass that makes it keep its first weights fails its trial by its numbers."""
 
-    def caching(config: object, _program: str, _blobs: Path) -> None:
+    def caching(config: object, _blobs: Path) -> None:
         config.enable_mkldnn()  # type: ignore[attr-defined]
         config.enable_new_ir(True)  # type: ignore[attr-defined]
         config.enable_new_executor(True)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from bsrgan_backend.models.weights import Architecture
 
 Array = npt.NDArray[np.float32]
 
-SMALL_MEMORY = planning.Footprint(trunk=100, trunk_once=1000, block=100, tail=100)
+SMALL_MEMORY = planning.Footprint(block=100, tail=100)
 
 
 class Nearest:
@@ -31,14 +31,6 @@ class Nearest:
         assert values.dtype == np.float32
         self.calls.append(stage)
         self.largest_px = max(self.largest_px, values.shape[2] * values.shape[3])
-
-    def trunk(self, image: Array) -> Array:
-        """All stages at once."""
-        self._note("trunk", image)
-        features = self._head(image)
-        for index in range(self.architecture.blocks):
-            features = self._block(index, features)
-        return self._join(image, features)
 
     def head(self, image: Array) -> Array:
         """The unshuffled image in the first channels."""

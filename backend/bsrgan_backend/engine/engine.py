@@ -1,6 +1,6 @@
 """The seam: what any runtime of an RRDBNet offers, and the driver that runs an image of any size through it.
 
-A runtime is small: the trunk in one piece, the trunk's stages, and the tail. Everything about size (memory, tiles,
+A runtime is small: the trunk's stages and the tail. Everything about size (memory, tiles,
 margins, strips, stopping) is done here once, over numpy arrays, and tested with doubles.
 """
 
@@ -71,9 +71,6 @@ class Network(Protocol):
     @property
     def footprint(self) -> planning.Footprint:
         """Memory it takes for each pixel."""
-
-    def trunk(self, image: Array) -> Array:
-        """The whole trunk: image → features (1, nf, H, W)."""
 
     def head(self, image: Array) -> Array:
         """The trunk's first stage: image → features (1, nf, H, W)."""
@@ -168,6 +165,14 @@ def upscale(
         raise BackendError("HOST_OOM", text, f"{error} (planned {plan.need_bytes} of {budget} bytes)") from error
 
 
+def trunk(network: Network, image: Array) -> Array:
+    """All stages of the trunk over a whole image in one piece: (1, C·u², H, W) unshuffled → (1, nf, H, W) features."""
+    features = network.head(image)
+    for index in range(network.architecture.blocks):
+        features = network.block(index, features)
+    return network.join(image, features)
+
+
 def unshuffled(image: Array, factor: int) -> Array:
     """(H, W, C) → (1, C·f², ⌈H/f⌉, ⌈W/f⌉), C-contiguous; missing rows and columns mirror the edge.
 
@@ -211,15 +216,11 @@ class _Run:
         """Trunk, then tail; `image` is unshuffled, `size` the (height, width) that was given."""
         self._stop_here()
         self._on_progress(0, self._units(self._total))
-        if self._plan.trunk is None:
-            features = self._network.trunk(image)[0]
-            self._advance(features[0].size * planning.trunk_macs(self._network.architecture))
-        else:
-            features = self._staged(image, self._plan.trunk, spool)
+        features = self._trunk(image, spool)
         self._tail(features, size, sink)
 
-    def _staged(self, image: Array, grid: planning.Grid, spool: Path | None) -> Array:
-        network, architecture = self._network, self._network.architecture
+    def _trunk(self, image: Array, spool: Path | None) -> Array:
+        network, architecture, grid = self._network, self._network.architecture, self._plan.trunk
         shape = (architecture.features, *image.shape[2:])
         features = staging.allocate(shape, spool if self._plan.spooled else None)
         thin = staging.regrid(grid, planning.JOIN_MARGIN)
@@ -268,9 +269,6 @@ class _Run:
     def _work(self) -> float:
         architecture, plan = self._network.architecture, self._plan
         tail = plan.tail.total_px * planning.tail_macs(architecture)
-        if plan.trunk is None:
-            pixels = plan.feature_bytes // (4 * architecture.features)
-            return float(tail + pixels * planning.trunk_macs(architecture))
         thin = staging.regrid(plan.trunk, planning.JOIN_MARGIN)
         return float(
             tail

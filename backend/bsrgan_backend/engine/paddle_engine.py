@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine import engine, host, planning, predictors, rrdbnet, saving, trials
+from bsrgan_backend.engine import engine, host, planning, predictors, rrdbnet, saving
 from bsrgan_backend.engine.runtime import VERSION, check_version
 from bsrgan_backend.models.weights import Architecture, Weights
 
 Array = npt.NDArray[np.float32]
 
 FOOTPRINTS = {
-    "openvino": planning.Footprint(trunk=10, trunk_once=0, block=9, tail=4),
-    "onednn": planning.Footprint(trunk=17, trunk_once=0, block=13, tail=5),
-    "native": planning.Footprint(trunk=190, trunk_once=0, block=12, tail=21),
+    "openvino": planning.Footprint(block=9, tail=4),
+    "onednn": planning.Footprint(block=13, tail=5),
+    "native": planning.Footprint(block=12, tail=21),
 }
 """How many copies of its largest array each predictor holds, measured with the full net (DESIGN.md)."""
 
@@ -65,20 +65,9 @@ class PaddleEngine:
         architecture, multiples = self._architecture, FOOTPRINTS[self._facts.engine]
         dense = 4 * (architecture.features + 4 * architecture.growth)
         return planning.Footprint(
-            trunk=dense * multiples.trunk,
-            # Each weight is used once for a pixel, so this counts weights; an engine keeps them 4.5 times.
-            trunk_once=18 * planning.trunk_macs(architecture),
             block=dense * multiples.block,
             tail=4 * architecture.features * 4**architecture.doublings * multiples.tail,
         )
-
-    def trunk(self, image: Array) -> Array:
-        """The whole trunk in one predictor, made when first used: image → features."""
-        if "trunk" not in self._predictors:
-            with trials.guarded(predictors.marker_of(self._folder, self._facts.engine)):
-                trunk = predictors.Predictor(self._folder, "trunk", self._facts.engine, self._threads)
-            self._predictors["trunk"] = trunk
-        return self._predictors["trunk"].run({"image": image})
 
     def head(self, image: Array) -> Array:
         """The trunk's first stage."""

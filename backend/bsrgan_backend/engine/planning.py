@@ -1,8 +1,8 @@
 """How an image is cut so that it fits the memory there is: pure arithmetic, no arrays, no Paddle.
 
-The trunk runs on the whole image at once while that is short and small; otherwise in stages: one RRDB at a time over
-the whole image, in tiles that see as much around them as the block reaches, so the result is the same. The tail
-always runs in tiles, which only need a few pixels around them.
+The trunk runs in stages: one RRDB at a time over the whole image. A small image is one tile; a larger one is cut into
+tiles that see as much around them as the block reaches, so the result is the same to the last bit. The tail runs in
+tiles that only need a few pixels around them.
 
 Sizes here are those of the features: the image's, divided by the pixel-unshuffle factor.
 """
@@ -24,9 +24,6 @@ JOIN_MARGIN = 1
 
 TAIL_MARGIN = 2
 """Reach of the tail: one pixel each for conv_hr and conv_last, and below one more for all doublings together."""
-
-WHOLE_TRUNK_MACS = 430e9
-"""Largest trunk that runs in one piece: 160x160 px of the full net, 5 s on two AVX2 cores without a way to stop."""
 
 BLOCK_TILE_MACS = 160e9
 """Largest tile of one stage: 470x470 px of the full net, 2 s on two AVX2 cores between two looks at `should_stop`."""
@@ -91,14 +88,10 @@ class Footprint:
     """Bytes that an engine takes for each pixel of a tile, beyond the arrays given to it.
 
     Attributes:
-        trunk: the whole trunk in one predictor.
-        trunk_once: that predictor itself, whatever the tile: its copies of the weights.
         block: one RRDB with its weights as inputs.
         tail: the tail, for each pixel of its features.
     """
 
-    trunk: int
-    trunk_once: int
     block: int
     tail: int
 
@@ -108,14 +101,14 @@ class Plan:
     """What the driver does.
 
     Attributes:
-        trunk: tiles of every stage, or None when the trunk runs in one piece.
+        trunk: tiles of every block; the first and the last convolution use the same with a thinner margin.
         tail: tiles of the tail.
         spooled: the features lie in a file instead of in memory.
         feature_bytes: size of the features of the whole image.
         need_bytes: memory that the run is expected to take, without the features if they are spooled.
     """
 
-    trunk: Grid | None
+    trunk: Grid
     tail: Grid
     spooled: bool
     feature_bytes: int
@@ -213,7 +206,7 @@ def make_plan(
     tile: int | None = None,
     can_spool: bool = False,
 ) -> Plan:
-    """Choose between the whole trunk and stages, and the tiles of both halves.
+    """Choose the tiles of both halves, and where the features lie.
 
     Args:
         height: of the features, 1 or more.
@@ -221,7 +214,7 @@ def make_plan(
         architecture: the net.
         footprint: what the engine takes.
         budget_bytes: memory that the run may take.
-        tile: longest side of a tile, margin not counted; None to choose. It also asks for stages.
+        tile: longest side of a tile, margin not counted; None to choose.
         can_spool: the features may be put into a file.
 
     Raises:
@@ -229,12 +222,6 @@ def make_plan(
     """
     feature_bytes = height * width * architecture.features * _FLOAT
     tail_limit = int(TAIL_TILE_MACS / tail_macs(architecture))
-    if tile is None and height * width * trunk_macs(architecture) <= WHOLE_TRUNK_MACS:
-        tail = _tail_grid(height, width, tail_limit, None)
-        need = 2 * feature_bytes + height * width * footprint.trunk + footprint.trunk_once
-        need += _tail_bytes(tail, width, architecture, footprint)
-        if need <= budget_bytes:
-            return Plan(None, tail, False, feature_bytes, need)
     limit = int(BLOCK_TILE_MACS / block_macs(architecture))
     while True:
         grid = fixed_grid(height, width, BLOCK_MARGIN, tile) if tile else best_grid(height, width, BLOCK_MARGIN, limit)

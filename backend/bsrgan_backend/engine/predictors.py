@@ -41,31 +41,27 @@ class EngineUnusable(Exception):
     """An engine failed its trial; `str()` says why."""
 
 
-def _openvino(config: Any, _program: str, blobs: Path) -> None:
+def _openvino(config: Any, blobs: Path) -> None:
     config.enable_openvino_engine(paddle.inference.PrecisionType.Float32)
     # Otherwise compiled networks land in ./__cache__ of whatever folder the process runs in.
     blobs.mkdir(mode=0o700, exist_ok=True)
     config.set_optim_cache_dir(str(blobs))
 
 
-def _onednn(config: Any, program: str, _blobs: Path) -> None:
+def _onednn(config: Any, _blobs: Path) -> None:
     config.enable_mkldnn()
     config.set_mkldnn_cache_capacity(1)
     config.enable_new_executor(True)
-    if program != "trunk":
-        # Under this pass convolutions keep their first weights for ever, but the block's weights are inputs.
-        config.delete_pass("is_test_pass")
-    else:
-        # The old passes take 66 s to create the full trunk and keep 5 GB; the new ones run the same saved program.
-        config.enable_new_ir(True)
+    # Under this pass convolutions keep their first weights for ever, but the block's weights are inputs.
+    config.delete_pass("is_test_pass")
 
 
-def _native(config: Any, _program: str, _blobs: Path) -> None:
+def _native(config: Any, _blobs: Path) -> None:
     config.disable_mkldnn()
     config.enable_memory_optim()
 
 
-ENGINES: dict[str, Callable[[Any, str, Path], None]] = {"openvino": _openvino, "onednn": _onednn, "native": _native}
+ENGINES: dict[str, Callable[[Any, Path], None]] = {"openvino": _openvino, "onednn": _onednn, "native": _native}
 """How a configuration is told to use each engine, best first."""
 
 
@@ -95,7 +91,7 @@ class Predictor:
         config.set_cpu_math_library_num_threads(threads)
         blobs = folder / f"blobs-{engine}"
         try:
-            ENGINES[engine](config, program, blobs)
+            ENGINES[engine](config, blobs)
             self._predictor = paddle.inference.create_predictor(config)
         except (RuntimeError, ValueError, OSError, NotImplementedError, AttributeError, SystemError) as error:
             raise EngineUnusable(_first_line(error)) from error
@@ -147,7 +143,7 @@ class Choice:
 
     Attributes:
         engine: a key of `ENGINES`.
-        predictors: by program, all but the whole trunk, which is made when it is first used.
+        predictors: by program.
         notes: one sentence for each engine that was left out, and why.
     """
 
@@ -210,7 +206,7 @@ def _second_chance(
 def _trial(folder: Path, engine: str, threads: int, blocks: Sequence[Mapping[str, Array]]) -> dict[str, Predictor]:
     """Run the whole net stage by stage on the reference, then its tail once more at another size."""
     image, features, result = saving.reference(folder)
-    predictors = {name: Predictor(folder, name, engine, threads) for name in ("head", "block", "join", "tail")}
+    predictors = {name: Predictor(folder, name, engine, threads) for name in saving.PROGRAMS}
     if engine == "openvino" and not _openvino_is_loaded():
         raise EngineUnusable("this wheel of PaddlePaddle does not carry it")
     values = predictors["head"].run({"image": image})

@@ -31,7 +31,7 @@ from bsrgan_backend.engine.runtime import VERSION, paddle
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture, Weights
 
-PROGRAMS = ("head", "block", "join", "trunk", "tail")
+PROGRAMS = ("head", "block", "join", "tail")
 FORMAT = 1
 """Part of the folder's name; raised whenever a program's meaning or its inputs change."""
 
@@ -153,7 +153,6 @@ def _write_programs(weights: Weights, folder: Path) -> None:
     nf = architecture.features
     _save(folder / "head", [("image", channels)], weights, rrdbnet.head)
     _save(folder / "join", [("image", channels), ("features", nf)], weights, rrdbnet.join)
-    _save(folder / "trunk", [("image", channels)], weights, lambda x, w: rrdbnet.trunk(x, w, architecture))
     _save(folder / "tail", [("features", nf)], weights, lambda x, w: rrdbnet.tail(x, w, architecture))
     _save_block(folder / "block", architecture)
 
