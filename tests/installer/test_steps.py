@@ -1,0 +1,257 @@
+"""Single steps of the installer against stand-ins for other programs."""
+
+from __future__ import annotations
+
+import ast
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bsrgan_install import backend_command, commands, environment, gimp_batch, places, record, service, weights
+from bsrgan_install.record import Record
+from bsrgan_install.report import InstallError, Report
+
+INSTALLER = Path(__file__).resolve().parents[2] / "installer"
+
+
+def program(path: Path, text: str) -> Path:
+    """An executable shell script."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def layout(home, tmp_path):
+    """A default installation in a temporary home, its folder made."""
+    found = places.layout(None, {"HOME": str(home)}, "linux")
+    found.root.mkdir(parents=True)
+    return found
+
+
+@pytest.fixture
+def systemctl(home, monkeypatch):
+    """A systemctl that notes how it was called; `fail` lists the verbs that fail."""
+    log, fail = home / "systemctl.log", home / "fail"
+    fail.write_text("")
+    program(
+        home / "bin/systemctl",
+        f'/bin/echo "$@" >> {shlex.quote(str(log))}\n'
+        f'if /bin/grep -qx "$3" {shlex.quote(str(fail))}; then echo "no $3 today" >&2; exit 1; fi',
+    )
+    monkeypatch.setenv("PATH", str(home / "bin"))
+    return log, fail
+
+
+class FakeBackend:
+    """What `gimp-bsrgan` would answer to the installer's questions about models."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, default: str, installed: set[str], reachable: set[str]) -> None:
+        self.default, self.installed, self.reachable = default, installed, reachable
+        monkeypatch.setattr(backend_command, "run", self.run)
+        monkeypatch.setattr(backend_command, "watch", self.watch)
+
+    def run(self, _layout, *words, timeout_s):
+        """Models path, settings get and settings set."""
+        status, out = 0, ""
+        if words[:2] == ("models", "path"):
+            status = int(words[2] not in self.installed)
+        elif words[:2] == ("settings", "get"):
+            out = f"{self.default}\n"
+        elif words[:2] == ("settings", "set"):
+            self.default = words[3]
+        return subprocess.CompletedProcess(words, status, out, "")
+
+    def watch(self, _layout, _report, _what, *words):
+        """Models download."""
+        if words[-1] not in self.reachable:
+            return f"The host of {words[-1]} does not answer."
+        self.installed.add(words[-1])
+        return ""
+
+
+def test_every_file_of_the_installer_is_python_3_8():
+    """The installer starts on Python 3.8, so that it can say which Python is missing."""
+    for path in [INSTALLER / "install.py", *INSTALLER.glob("bsrgan_install/*.py")]:
+        ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+def test_the_authors_model_is_the_first_choice(layout, monkeypatch, capsys):
+    """Where the authors' host answers, its model is installed and no setting is written."""
+    backend = FakeBackend(monkeypatch, weights.USUAL, set(), {weights.USUAL, weights.FALLBACK})
+    kept = Record()
+    weights.install(layout, "", kept, Report())
+    assert backend.installed == {weights.USUAL}
+    assert (backend.default, kept.fallback_model) == (weights.USUAL, "")
+
+
+def test_without_the_authors_host_another_model_is_the_default(layout, monkeypatch, capsys):
+    """Where it does not answer, one sentence says so and the other model becomes the default."""
+    backend = FakeBackend(monkeypatch, weights.USUAL, set(), {weights.FALLBACK})
+    kept = Record()
+    weights.install(layout, "", kept, Report())
+    assert backend.installed == {weights.FALLBACK}
+    assert backend.default == kept.fallback_model == weights.FALLBACK
+    assert "could not be fetched: The host of bsrgan-x4 does not answer." in capsys.readouterr().out
+
+
+def test_a_later_run_returns_to_the_authors_model(layout, monkeypatch, capsys):
+    """The installer's own second choice is undone once the first one can be had."""
+    backend = FakeBackend(monkeypatch, weights.FALLBACK, {weights.FALLBACK}, {weights.USUAL})
+    kept = Record(fallback_model=weights.FALLBACK)
+    weights.install(layout, "", kept, Report())
+    assert (backend.default, kept.fallback_model) == (weights.USUAL, "")
+
+
+def test_the_users_own_default_is_left_alone(layout, monkeypatch, capsys):
+    """A default that the user chose stays, even where the usual model could be had."""
+    backend = FakeBackend(monkeypatch, "mine", {"mine"}, {weights.USUAL})
+    weights.install(layout, "", Record(), Report())
+    assert (backend.default, backend.installed) == ("mine", {"mine"})
+
+
+def test_a_model_that_was_asked_for_becomes_the_default_or_fails(layout, monkeypatch, capsys):
+    """--model installs exactly that one; when it cannot be had the installation fails with its sentence."""
+    backend = FakeBackend(monkeypatch, weights.USUAL, set(), {"realsr-jpeg"})
+    weights.install(layout, "realsr-jpeg", Record(), Report())
+    assert backend.default == "realsr-jpeg"
+    with pytest.raises(InstallError, match="The model bsrnet-x4 could not be installed: The host"):
+        weights.install(layout, "bsrnet-x4", Record(), Report())
+
+
+def test_without_any_host_the_sentence_says_what_to_do(layout, monkeypatch, capsys):
+    """When no model can be had the installation fails and names the ways out."""
+    FakeBackend(monkeypatch, weights.USUAL, set(), set())
+    with pytest.raises(InstallError, match=r"No model could be installed: .* models add FILE"):
+        weights.install(layout, "", Record(), Report())
+
+
+def test_the_unit_is_enabled_started_and_removed(layout, systemctl):
+    """The unit is written, enabled and restarted; removing it leaves neither the file nor its folders."""
+    log, _ = systemctl
+    kept = Record()
+    assert service.is_available(layout)
+    assert service.install(layout, layout.venv / "bin/gimp-bsrgan", kept) == ""
+    assert layout.unit.is_file()
+    assert kept.unit == str(layout.unit)
+    service.remove(layout.unit)
+    record.remove_empty(kept.made_folders)
+    assert not layout.unit.parent.parent.exists()
+    verbs = [line.split()[2] for line in log.read_text().splitlines()]
+    assert verbs == [
+        *["show-environment", "daemon-reload", "enable", "restart"],
+        *["disable", "daemon-reload", "reset-failed"],
+    ]
+
+
+def test_a_systemd_that_refuses_gives_its_reason(layout, systemctl):
+    """When the unit cannot be started, the reason is returned and removal still works."""
+    _, fail = systemctl
+    fail.write_text("restart\n")
+    assert service.install(layout, layout.venv / "bin/gimp-bsrgan", Record()) == "no restart today"
+    service.remove(layout.unit)
+    assert not layout.unit.exists()
+
+
+def test_no_service_where_no_systemd_runs_for_the_user(layout, systemctl):
+    """A systemctl without a user manager (containers, other init systems) means no service."""
+    _, fail = systemctl
+    fail.write_text("show-environment\n")
+    assert not service.is_available(layout)
+
+
+def test_pip_failure_is_one_sentence_with_the_log(layout, tmp_path):
+    """When pip fails, the reason is in the sentence and all output in the log that it names."""
+    layout.log.parent.mkdir()
+    program(
+        layout.venv / "bin/python",
+        "echo 'Collecting x'\necho 'ERROR: No matching distribution found for x'\necho later\nexit 1",
+    )
+    with pytest.raises(InstallError) as caught:
+        environment._install_package(layout, Report())
+    assert "ERROR: No matching distribution found for x" in str(caught.value)
+    assert str(layout.log) in str(caught.value)
+    assert "later" in layout.log.read_text()
+
+
+def test_too_little_space_is_told_before_anything_is_fetched(layout, monkeypatch):
+    """A disk with too little space is refused with the numbers."""
+    monkeypatch.setattr(environment, "NEEDED_BYTES", 10**18)
+    with pytest.raises(InstallError, match=r"GB free and 1000000000\.0 GB are needed"):
+        environment.install(layout, Report())
+
+
+@pytest.mark.parametrize(
+    ("script", "ok", "text"),
+    [
+        ("exit 1", False, "GIMP ended with status 1"),
+        ("echo boom >&2; exit 64", False, "boom"),
+        ("sleep 5", False, "no end after 0 s"),
+    ],
+)
+def test_a_gimp_that_cannot_be_asked_gives_a_reason(tmp_path, monkeypatch, script, ok, text):
+    """A GIMP that crashes, fails or hangs is an answer with a reason."""
+    monkeypatch.setattr(gimp_batch, "_QUERY_TIMEOUT_S", 0.4)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert gimp_batch.has_procedure(program(tmp_path / "gimp-console", script)) == gimp_batch.Answer(ok, text)
+
+
+def test_batch_scripts_for_gimp_are_python():
+    """What is sent to GIMP compiles, also with odd paths in it."""
+    odd = "/a b/'q' \"d\" {x} ü"
+    compile(gimp_batch._QUERY.format(procedure="p", answer=odd), "query", "exec")
+    compile(gimp_batch._UPSCALE.format(procedure="p", answer=odd, source=odd, target=odd), "upscale", "exec")
+
+
+def test_programs_do_not_inherit_another_python(monkeypatch):
+    """Variables that an editor or a virtual environment sets are not handed on."""
+    monkeypatch.setenv("PYTHONPATH", "/x")
+    monkeypatch.setenv("PIP_USER", "1")
+    told = commands.run([sys.executable, "-c", "import os; print(sorted(os.environ))"], timeout_s=30).stdout
+    assert "PYTHONPATH" not in told
+    assert "PIP_USER" not in told
+
+
+def test_a_missing_program_is_a_failed_run():
+    """A program that is not there has status 127 and a reason."""
+    done = commands.run(["/nonexistent/program"], timeout_s=5)
+    assert done.returncode == 127
+    assert done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"version": 3}', '{"plugin_folders": "x"}'])
+def test_a_damaged_record_counts_as_none(tmp_path, text):
+    """A record that cannot be read is an empty one, so that installing repairs it."""
+    (tmp_path / "r.json").write_text(text)
+    assert record.read(tmp_path / "r.json") == Record()
+
+
+def test_records_are_read_as_written(tmp_path):
+    """Everything in a record survives being written."""
+    kept = Record("1", "3.12.1", ["/a"], ["/b"], "/c", "/d", "e")
+    record.write(tmp_path / "r.json", kept)
+    assert record.read(tmp_path / "r.json") == kept
+
+
+def test_the_launcher_means_its_own_installation(layout):
+    """The installed command hands on its own root, whatever the environment says, and any folder's name works."""
+    program(layout.venv / "bin/gimp-bsrgan", 'echo "$GIMP_BSRGAN_PREFIX|$1|$2"')
+    backend_command.write_launcher(layout)
+    done = subprocess.run(
+        [layout.command, "a b", "$c"], capture_output=True, text=True, env={"GIMP_BSRGAN_PREFIX": "/other"}, check=True
+    )
+    assert done.stdout == f"{layout.root}|a b|$c\n"
+
+
+def test_a_stale_link_is_renewed(layout):
+    """A link of an earlier installation in the same root is replaced."""
+    layout.command.parent.mkdir()
+    layout.command.write_text("")
+    layout.link.parent.mkdir(parents=True, exist_ok=True)
+    layout.link.symlink_to(layout.root / "bin/gone")
+    assert backend_command.link_launcher(layout, Record()) == ""
+    assert layout.link.resolve() == layout.command.resolve()
