@@ -20,7 +20,8 @@ def test_list_shows_installed_and_available_models(installation):
         assert "available" in lines[entry.id]
         assert f"x{entry.scale}" in lines[entry.id]
         assert entry.licence in lines[entry.id]
-        assert entry.source_name in lines[entry.id]
+        assert f"from {entry.source_name}\n" in done.stdout
+        assert entry.description in done.stdout
 
 
 def test_list_says_when_the_default_is_missing(bare):

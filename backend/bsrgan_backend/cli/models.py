@@ -50,24 +50,30 @@ def run_list(_asked: argparse.Namespace) -> int:
 
     default = settings.load({}).settings.model
     installed = _store().installed()
-    rows = [("", "id", "state", "scale", "licence", "from", "for")]
+    rows, about = [("", "id", "state", "scale", "licence")], []
     for model in installed:
-        mark = "*" if model.id == default else ""
-        rows.append((mark, model.id, "installed", f"x{model.scale}", model.licence, model.source, model.description))
+        rows.append((_mark(model.id, default), model.id, "installed", f"x{model.scale}", model.licence))
+        about.append((model.description, model.source))
     known = {model.id for model in installed}
     for entry in catalog.ENTRIES:
         if entry.id not in known:
             size = size_text(entry.download_bytes) if entry.download_bytes else "size unknown"
-            mark = "*" if entry.id == default else ""
-            state = f"available ({size})"
-            rows.append((mark, entry.id, state, f"x{entry.scale}", entry.licence, entry.source_name, entry.description))
-    print(aligned(rows))
+            rows.append((_mark(entry.id, default), entry.id, f"available, {size}", f"x{entry.scale}", entry.licence))
+            about.append((entry.description, entry.source_name))
+    heading, *lines = aligned(rows).splitlines()
+    print(heading)
+    for line, (description, source) in zip(lines, about, strict=True):
+        print(f"{line}\n       {description}\n       from {source}")
     if default in known:
         print("\n* is used when nothing else is asked for ('gimp-bsrgan settings set model ID' changes it)")
     else:
         print(f"\nThe default model {default} is not installed.", end=" ")
         print("Get it, or choose another with 'gimp-bsrgan settings set model ID'.")
     return 0
+
+
+def _mark(model_id: str, default: str) -> str:
+    return "*" if model_id == default else ""
 
 
 def run_download(asked: argparse.Namespace) -> int:
