@@ -24,7 +24,7 @@ def test_the_quota_refuses_before_anything_is_sent(start):
 @pytest.mark.parametrize("kib", [1, 5, 8, 63, 64])
 def test_a_full_disk_during_the_upload_fails_the_job(start, kib):
     """Wherever a write fails, the job ends with DISK_FULL, its space is given back, and small jobs still work."""
-    daemon = start(file_bytes=kib * 1024 + 512, log_level="error")
+    daemon = start(file_bytes=kib * 1024 + 512)
     peer = daemon.connect()
     asked = order(260, 260, 1, out_width=1, out_height=1)
     with pytest.raises(AssertionError):
@@ -39,7 +39,7 @@ def test_a_full_disk_during_the_upload_fails_the_job(start, kib):
 
 def test_a_full_disk_during_the_result_never_gives_a_part(start):
     """The worker's failing write is the job's failure; nothing can be fetched."""
-    daemon = start(file_bytes=20_000, log_level="error")
+    daemon = start(file_bytes=20_000)
     peer = daemon.connect()
     asked = order(64, 64, 1, out_width=256, out_height=256)
     peer.submit(pixels(asked), asked)

@@ -66,6 +66,30 @@ def test_a_killed_worker_fails_its_job_only(start):
     check_well(daemon)
 
 
+def test_an_idle_workers_death_costs_no_job(start):
+    """A worker killed between two jobs is replaced for the next one, which is not blamed and not failed."""
+    daemon = start()
+    peer = daemon.connect()
+    for _ in range(3):
+        asked = order()
+        peer.upscale(pixels(asked), asked)
+        os.kill(daemon.starts()[-1][0], signal.SIGKILL)
+    peer.bye()
+    check_well(daemon)
+
+
+def test_a_job_that_meets_a_leaving_worker_waits_for_the_next(start):
+    """With an unload after each job, jobs sent without a pause all get done."""
+    daemon = start(keep_alive_s=0)
+    peer = daemon.connect()
+    for _ in range(8):
+        asked = order()
+        peer.upscale(pixels(asked), asked)
+    assert peer.status()["worker_restarts"] == 0
+    peer.bye()
+    check_well(daemon)
+
+
 def test_a_silent_worker_is_replaced(start):
     """SIGSTOP of the worker: the watchdog ends it, the job fails with TIMEOUT, the next one works."""
     daemon = start(worker_silence_s=0.5)

@@ -154,11 +154,13 @@ class Dispatcher:
         assert job.input is not None
         assert job.output is not None
         worker.heard = self._clock()
-        self._ledger.change(job, "running")
         try:
             worker.run(order, (job.input, job.output))
         except LinkClosed as error:
+            # It died while it was idle: the job is not to blame and stays queued for the next worker.
             self._lost(str(error))
+            return
+        self._ledger.change(job, "running")
 
     def _unload(self, worker: Worker) -> None:
         log.info("worker %d unloads", worker.pid)
