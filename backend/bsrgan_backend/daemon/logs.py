@@ -43,6 +43,8 @@ def to_file(root: Path) -> None:
         return
     handler.setFormatter(logging.Formatter(_FORMAT))
     log.addHandler(handler)
+    # On a full disk lines are lost; a traceback on standard error for each of them would help nobody.
+    logging.raiseExceptions = False
 
 
 def close() -> None:
