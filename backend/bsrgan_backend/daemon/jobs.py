@@ -40,7 +40,6 @@ class Job:
         state: see `_STEPS`; changed by `move` only.
         input, output: its spool files while they are needed.
         received: bytes of input that have arrived; `crc` is their CRC-32.
-        credit: PUTs that the client may send now.
         cancel_by: when the worker is killed because it did not stop; None when no cancel runs.
         orphan_since: when its client was lost; None while it is there.
         touched: when the client last did something with it.
@@ -57,7 +56,6 @@ class Job:
     output: SpoolFile | None = None
     received: int = 0
     crc: int = 0
-    credit: int = limits.CREDIT
     code: str = ""
     text: str = ""
     notes: tuple[str, ...] = ()

@@ -309,9 +309,6 @@ class Desk:
     def _put(self, session: Session, put: Put, envelope: Envelope) -> None:
         job = self._job(session, put.job)
         self._check_uploading(job)
-        if job.credit == 0:
-            raise self._spoiled(job, "FLOW", "PUT beyond the credit")
-        job.credit -= 1
         if put.offset != job.received:
             raise self._spoiled(job, "SEQUENCE", f"PUT at {put.offset}, expected {job.received}")
         if put.offset + put.length > job.input_bytes:
@@ -326,7 +323,8 @@ class Desk:
             raise self._spoiled(job, error.code, error.detail, error.text) from None
         job.crc = zlib.crc32(payload, job.crc)
         job.received += put.length
-        job.credit += 1
+        # Each piece is on the disk before the next is read, so its credit is free again; what a client sends
+        # beyond it waits in its own connection, bounded by RCVHWM.
         self._sessions.post(session, Credit(job.id, 1), envelope.seq)
 
     def _check_uploading(self, job: Job) -> None:
@@ -428,8 +426,6 @@ class Desk:
             job.owner = session.id
         job.orphan_since = None
         job.touched = self._clock()
-        # What was on its way over the old connection is lost, so all credit is free again.
-        job.credit = limits.CREDIT
         self._ledger.tell(job, envelope.seq)
 
     # --- the daemon itself -------------------------------------------------------------------------------------
