@@ -1,9 +1,8 @@
-"""What clients ask: one method for each kind of message, after decoding and before anything else."""
+"""What welcomed clients ask: one method for each kind of message."""
 
 from __future__ import annotations
 
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from bsrgan_backend.daemon import intake
 from bsrgan_backend.daemon.dispatch import Dispatcher
+from bsrgan_backend.daemon.greeting import Greeter
 from bsrgan_backend.daemon.identity import Identity
 from bsrgan_backend.daemon.jobs import ENDED, Job
 from bsrgan_backend.daemon.ledger import Ledger
@@ -19,8 +19,7 @@ from bsrgan_backend.daemon.sessions import Session
 from bsrgan_backend.daemon.spool import Spool
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.settings import Settings
-from bsrgan_wire import PROTOCOL, codec, limits, proof
-from bsrgan_wire import __version__ as version
+from bsrgan_wire import codec, limits
 from bsrgan_wire.codec import Buffer, Envelope
 from bsrgan_wire.errors import CODES, FrameError
 from bsrgan_wire.messages import (
@@ -38,19 +37,14 @@ from bsrgan_wire.messages import (
     Ping,
     Pong,
     Put,
-    Reject,
     Release,
     Released,
     Shutdown,
     Status,
     StatusReport,
     Submit,
-    Welcome,
 )
 
-PROOF_FAILURES = 3
-_NONCES = 4096
-_HINT = "The daemon speaks protocol {ours}; run the installer again, then restart the daemon and GIMP."
 _COUNTED = frozenset({"protocol", "auth"})
 
 
@@ -90,11 +84,9 @@ class Desk:
         self._spool = spool
         self._settings = settings
         self._root = root
-        self._identity = identity
         self._clock = clock
         self._report = report
-        self._nonces: OrderedDict[bytes, None] = OrderedDict()
-        self._failed_proofs: OrderedDict[bytes, int] = OrderedDict()
+        self._greeter = Greeter(ledger.sessions, identity)
         self.is_stopping = False
         self.wants_stop = False
         self._handlers: dict[type, Callable[[Session, Any, Envelope], None]] = {
@@ -123,7 +115,7 @@ class Desk:
             return
         session = self._sessions.of(routing_id)
         if session is None:
-            self._answer_stranger(routing_id, frames, connection)
+            self._greeter.answer(routing_id, frames, connection)
             return
         if self._sessions.hear(session):
             log.info("session %s is back", session.id[:8])
@@ -165,69 +157,6 @@ class Desk:
                 self.discard(job)
             self._sessions.post(session, Bye("too many protocol errors"))
             self._sessions.close(session, block=True)
-
-    # --- before WELCOME ----------------------------------------------------------------------------------------
-
-    def _answer_stranger(self, routing_id: bytes, frames: list[Buffer], connection: int) -> None:
-        try:
-            envelope = codec.decode(frames, codec.CLIENT_KINDS, limits.GREETING_HEADER_BYTES)
-        except FrameError as error:
-            # Whoever does not even say HELLO in words we know is most likely another version.
-            self._reject(routing_id, "VERSION", _HINT.format(ours=PROTOCOL), error.ref)
-            return
-        if isinstance(envelope.message, Hello):
-            self._greet(routing_id, envelope.message, envelope.seq, connection)
-            return
-        facts = CODES["AUTH"]
-        text = "The connection has not said HELLO, or its session has ended; connect again."
-        self._sessions.post_stranger(routing_id, Error("AUTH", facts.klass, facts.retry, text), envelope.seq)
-        self._count_stranger(routing_id)
-
-    def _greet(self, routing_id: bytes, hello: Hello, ref: int, connection: int) -> None:
-        if PROTOCOL not in hello.protocols:
-            self._reject(routing_id, "VERSION", _HINT.format(ours=PROTOCOL), ref)
-        elif self._sessions.is_full():
-            self._reject(routing_id, "QUEUE_FULL", "The daemon has too many clients; close some and try again.", ref)
-        elif not self._is_proven(hello):
-            self._reject(routing_id, "AUTH", CODES["AUTH"].text, ref)
-            self._failed_proofs[routing_id] = self._failed_proofs.pop(routing_id, 0) + 1
-            if self._failed_proofs[routing_id] >= PROOF_FAILURES:
-                self._sessions.block(routing_id)
-            while len(self._failed_proofs) > _NONCES:
-                self._failed_proofs.popitem(last=False)
-        else:
-            self._welcome(self._sessions.open(routing_id, connection), hello, ref)
-
-    def _is_proven(self, hello: Hello) -> bool:
-        """On tcp the client must prove that it can read the rendezvous file, each time with a new challenge."""
-        secret = self._identity.secret
-        if not secret:
-            return True
-        expected = proof.client_mac(secret, hello.nonce, self._identity.instance)
-        if hello.nonce in self._nonces or not proof.is_equal(hello.mac, expected):
-            return False
-        self._nonces[hello.nonce] = None
-        if len(self._nonces) > _NONCES:
-            self._nonces.popitem(last=False)
-        return True
-
-    def _welcome(self, session: Session, hello: Hello, ref: int) -> None:
-        nonce, secret, instance = proof.nonce(), self._identity.secret, self._identity.instance
-        mac = proof.daemon_mac(secret, hello.nonce, nonce, instance) if secret else b""
-        log.info("session %s opened", session.id[:8])
-        self._sessions.post(
-            session,
-            Welcome(PROTOCOL, version, instance, session.id, limits.CHUNK_BYTES, limits.CREDIT, nonce, mac),
-            ref,
-        )
-
-    def _reject(self, routing_id: bytes, code: str, text: str, ref: int) -> None:
-        self._sessions.post_stranger(routing_id, Reject(code, text, (PROTOCOL,)), ref)
-        self._count_stranger(routing_id)
-
-    def _count_stranger(self, routing_id: bytes) -> None:
-        if self._sessions.count_error(routing_id) >= limits.PROTOCOL_ERRORS:
-            self._sessions.block(routing_id)
 
     # --- jobs --------------------------------------------------------------------------------------------------
 
