@@ -19,7 +19,7 @@ steps = st.one_of(
             st.sampled_from(["queued", "loading", "running", "finishing"]),
             counts,
             counts,
-            st.sampled_from(["tiles", "strips", "MB", ""]),
+            st.sampled_from(["tiles", "strips", "percent", "MB", ""]),
             st.floats(-1.0, 1e9),
         ),
     ),
@@ -48,6 +48,13 @@ def test_a_running_job_names_the_tile_and_the_time_left():
     assert progress.text == "Upscaling: tile 3 of 12, about 2 min left"
     progress.working("running", 12, 12, "tiles", 0.0)
     assert progress.text == "Upscaling: tile 12 of 12, a few seconds left"
+
+
+def test_percents_are_not_counted_like_tiles():
+    """A daemon that measures in percent of the time is told in percent."""
+    progress = ProgressText()
+    progress.working("running", 24, 100, "percent", 180.0)
+    assert progress.text == "Upscaling: 24 %, about 3 min left"
 
 
 def test_an_unknown_unit_is_still_counted():

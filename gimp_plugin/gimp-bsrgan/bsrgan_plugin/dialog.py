@@ -52,7 +52,7 @@ class _UpscaleDialog:
     def run(self) -> bool:
         # The watch talks to the daemon in a thread; only its states come to the main loop.
         watch = daemon_state.Watch(
-            self._config.get_property("endpoint"), lambda state: GLib.idle_add(self._show_state, state)
+            self._config.get_property("endpoint") or "", lambda state: GLib.idle_add(self._show_state, state)
         )
         watch.start()
         try:

@@ -92,6 +92,8 @@ def time_left(eta_s: float) -> str:
 
 def _running(done: int, total: int, unit: str, eta_s: float) -> str:
     if total > 0:
+        if unit == "percent":
+            return _with_time_left(_("Upscaling: {percent} %").format(percent=min(100 * done // total, 100)), eta_s)
         current = min(done + 1, total)
         templates = {
             "tiles": _("Upscaling: tile {current} of {total}"),
@@ -100,6 +102,10 @@ def _running(done: int, total: int, unit: str, eta_s: float) -> str:
         text = templates.get(unit, _("Upscaling: step {current} of {total}")).format(current=current, total=total)
     else:
         text = _("Upscaling…")
+    return _with_time_left(text, eta_s)
+
+
+def _with_time_left(text: str, eta_s: float) -> str:
     left = time_left(eta_s)
     return f"{text}, {left}" if left else text
 

@@ -53,10 +53,11 @@ def run(
         if not dialog.ask(procedure, config, layer, source):
             raise outcomes.Cancelled
     options = job.Options(
-        model=config.get_property("model"),
+        # GIMP gives None for an empty default that it has read back from its own cache of procedures.
+        model=config.get_property("model") or "",
         scale=config.get_property("scale"),
         mode=OutputMode(config.get_property("output")),
-        endpoint=config.get_property("endpoint"),
+        endpoint=config.get_property("endpoint") or "",
     )
     with progress.open_progress(run_mode) as shown:
         result_image, result_layer = job.upscale(layer, source, options, shown)
