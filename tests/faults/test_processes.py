@@ -73,7 +73,10 @@ def test_an_idle_workers_death_costs_no_job(start):
     for _ in range(3):
         asked = order()
         peer.upscale(pixels(asked), asked)
-        os.kill(daemon.starts()[-1][0], signal.SIGKILL)
+        worker = daemon.starts()[-1][0]
+        os.kill(worker, signal.SIGKILL)
+        # A job that reaches it before the kernel has ended it is rightly lost.
+        wait_for(lambda pid=worker: not is_alive(pid))
     peer.bye()
     check_well(daemon)
 
