@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import bsrgan_wire
 
@@ -37,12 +38,12 @@ def test_serve_runs_until_stop(bare):
     """A daemon started by hand answers, and stop ends its process with status 0 and no file left."""
     daemon = bare.start("serve", "--log-level", "warning")
     try:
-        line = ""
         while not (bare.root / "state/daemon.json").exists():
             assert daemon.poll() is None, daemon.communicate()
+            time.sleep(0.05)
         assert json.loads(bare("status", "--json").stdout)["pid"] == daemon.pid
         assert bare("stop").returncode == 0
-        assert daemon.wait(30) == 0, line
+        assert daemon.wait(30) == 0
     finally:
         daemon.kill()
         daemon.communicate()
