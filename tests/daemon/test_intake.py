@@ -40,6 +40,16 @@ BAD = {
 }
 
 
+def test_a_missing_default_leaves_the_choice_to_the_worker():
+    """An order without a model works as soon as any model is installed; a model asked for by name must be there."""
+    settings = Settings(model="not-there")
+    assert check_submit(order(), settings, MODELS) == ""
+    with pytest.raises(BackendError, match="MODEL_MISSING"):
+        check_submit(order(), settings, [])
+    with pytest.raises(BackendError, match="MODEL_MISSING"):
+        check_submit(order(model="not-there"), settings, MODELS)
+
+
 @pytest.mark.parametrize(("fields", "code"), BAD.values(), ids=BAD)
 def test_bad_orders_are_refused_with_their_code(fields, code):
     """Each kind of wrong order has its own code and a sentence, found without allocating anything."""

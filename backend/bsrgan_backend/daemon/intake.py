@@ -24,7 +24,9 @@ def installed_models(root: Path) -> list[str]:
 
 
 def check_submit(submit: Submit, settings: Settings, models: Collection[str]) -> str:
-    """Return the id of the model that the job will use.
+    """Return the id of the model that the job will use, or "" to leave the choice to the worker.
+
+    The worker chooses when the order names no model and the default one is not installed, but others are.
 
     Args:
         submit: the order as decoded.
@@ -49,6 +51,8 @@ def check_submit(submit: Submit, settings: Settings, models: Collection[str]) ->
     if not re.fullmatch(MODEL_PATTERN, model):
         raise BackendError("BAD_PARAM", "The model's name is not valid; 'gimp-bsrgan models list' names them.")
     if model not in models:
+        if models and not submit.model:
+            return ""
         raise BackendError(
             "MODEL_MISSING",
             f"The model {model} is not installed; get it with 'gimp-bsrgan models download {model}' or choose another.",
