@@ -114,7 +114,7 @@ class Settings:
     orphan_grace_s: float = _number(
         limits.ORPHAN_GRACE_S, "time that a job without its client goes on before it is cancelled", 0.0, 1e6
     )
-    cancel_grace_s: float = _number(1.0, "time that a cancelled job has to stop before the worker is killed", 0.0, 600)
+    cancel_grace_s: float = _number(5.0, "time that a cancelled job has to stop before the worker is killed", 0.0, 600)
     worker_silence_s: float = _number(60.0, "silence of a working worker after which it is replaced", 0.5, 86_400)
     log_level: str = _text("info", "how much is logged", "debug, info, warning or error", "debug|info|warning|error")
     transport: str = _text(
