@@ -5,8 +5,6 @@ GIMP_BSRGAN_SCREENSHOTS=folder python3 tests/run.py tests/gimp/test_screen.py
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from PIL import Image
 
@@ -37,14 +35,6 @@ def photo(session, size=120):
     return path
 
 
-def wait_for(condition, what, deadline_s=60):
-    """Poll until `condition()` is true."""
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.3)
-
-
 def test_dialog_and_result(gimp, tmp_path):
     """The dialog says how the daemon is and how large the result becomes, and Upscale makes the layer."""
     with full_gimp(gimp, photo(gimp), shots=tmp_path) as screen:
@@ -53,7 +43,7 @@ def test_dialog_and_result(gimp, tmp_path):
         screen.shot("2-menu")
         screen.keys(*MENU[2:])
         dialog = screen.wait_window("^BSRGAN Upscale$")
-        wait_for(lambda: "ready" in screen.read(dialog), "the daemon's state never became ready")
+        screen.wait(lambda: "ready" in screen.read(dialog), "the word ready in the dialog")
         screen.shot("3-dialog")
         told = screen.read(dialog)
         assert "480" in told, told
@@ -75,12 +65,13 @@ def test_cancel(suite, tmp_path):
             screen.keys(*MENU)
             screen.wait_window("^BSRGAN Upscale$")
             screen.keys("alt+u")
-            wait_for(lambda: gimp_daemon.status(root)["running"], "the job never ran")
-            screen.wait_window("^BSRGAN Upscale$")
-            time.sleep(3)
+            # The model is loaded when its name is told: from then on the network runs.
+            screen.wait(lambda: bool(gimp_daemon.status(root)["model"]), "the network")
+            progress = screen.wait_window("^BSRGAN Upscale$")
+            screen.wait(lambda: "Upscaling" in screen.read(progress), "a progress window that tells of the network")
             screen.shot("5-progress")
             screen.keys("Escape")
-            wait_for(lambda: not gimp_daemon.status(root)["running"], "the job went on")
+            screen.wait(lambda: not gimp_daemon.status(root)["running"], "the end of the job")
             screen.wait_window("400x400")
             screen.shot("6-cancelled")
             assert gimp_daemon.status(root)["spool_bytes"] == 0

@@ -66,6 +66,22 @@ def status(root: Path) -> dict[str, Any]:
         return client.status()
 
 
+def command_line(root: Path, arguments: list[str]) -> None:
+    """Run `gimp-bsrgan` on the host for the installation `root`.
+
+    Raises:
+        AssertionError: it failed; with what it printed.
+    """
+    command = [sys.executable, "-m", "bsrgan_backend.cli.main", *arguments]
+    ended = subprocess.run(command, env=_environ(root), capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+
+
+def _environ(root: Path) -> dict[str, str]:
+    path = os.pathsep.join(map(str, source_folders()))
+    return {**os.environ, "GIMP_BSRGAN_PREFIX": str(root), "PYTHONPATH": path}
+
+
 @contextlib.contextmanager
 def served(root: Path) -> Iterator[None]:
     """Run a daemon for `root` on the host until the end of the block.
@@ -73,15 +89,10 @@ def served(root: Path) -> Iterator[None]:
     Raises:
         AssertionError: it did not start, or did not end cleanly; with what it printed.
     """
-    environ = {
-        **os.environ,
-        "GIMP_BSRGAN_PREFIX": str(root),
-        "PYTHONPATH": os.pathsep.join(map(str, source_folders())),
-    }
     log = root / "serve.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bsrgan_backend.cli.main", "serve"], env=environ, stdout=out, stderr=out
+            [sys.executable, "-m", "bsrgan_backend.cli.main", "serve"], env=_environ(root), stdout=out, stderr=out
         )
     try:
         end = time.monotonic() + START_S

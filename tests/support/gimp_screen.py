@@ -29,14 +29,10 @@ class ScreenError(AssertionError):
 
 @dataclass(frozen=True)
 class Window:
-    """A window on the screen: its X id, title, and place in pixels."""
+    """A window on the screen: its X id and title."""
 
     id: str
     title: str
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 class Screen:
@@ -52,7 +48,7 @@ class Screen:
     def wait_ready(self) -> None:
         """Wait until the X server has told its number."""
         number = self._session.base / "display"
-        self._wait(lambda: number.exists() and number.read_text("utf-8").endswith("\n"), "the X server", START_S)
+        self.wait(lambda: number.exists() and number.read_text("utf-8").endswith("\n"), "the X server", START_S)
         self._display = f":{number.read_text('utf-8').strip()}"
 
     def windows(self) -> list[Window]:
@@ -73,18 +69,22 @@ class Screen:
             found[:] = [window for window in self.windows() if re.search(title, window.title)]
             return bool(found)
 
-        self._wait(seen, f"a window titled {title!r}", deadline_s)
+        self.wait(seen, f"a window titled {title!r}", deadline_s)
         self.activate(found[0])
-        return self._window(found[0].id) or found[0]
+        return found[0]
 
     def wait_gone(self, window: Window, deadline_s: float = WINDOW_S) -> None:
         """Wait until a window is closed."""
-        self._wait(lambda: self._window(window.id) is None, f"the end of window {window.title!r}", deadline_s)
+        self.wait(lambda: self._window(window.id) is None, f"the end of window {window.title!r}", deadline_s)
 
     def activate(self, window: Window) -> None:
         """Bring a window to the front and give it the keys."""
         self._run("xdotool", "windowactivate", "--sync", window.id)
         time.sleep(SETTLE_S)
+
+    def park_pointer(self) -> None:
+        """Move the pointer into the lower right corner, where it raises no tooltip."""
+        self._checked("xdotool", "mousemove", "1279", "899")
 
     def resize(self, window: Window, width: int, height: int) -> None:
         """Put a window into the upper left corner, `width` and `height` pixels large."""
@@ -123,14 +123,14 @@ class Screen:
 
     def _window(self, identity: str) -> Window | None:
         title = self._run("xdotool", "getwindowname", identity)
-        shape = self._run("xdotool", "getwindowgeometry", "--shell", identity)
-        if title.returncode or shape.returncode:
-            return None
-        facts = dict(line.split("=", 1) for line in shape.stdout.split())
-        x, y, width, height = (int(facts[key]) for key in ("X", "Y", "WIDTH", "HEIGHT"))
-        return Window(identity, title.stdout.strip(), x, y, width, height)
+        return None if title.returncode else Window(identity, title.stdout.strip())
 
-    def _wait(self, condition: Callable[[], bool], what: str, deadline_s: float) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, deadline_s: float = WINDOW_S) -> None:
+        """Poll until `condition()` is true.
+
+        Raises:
+            ScreenError: it did not become true; a screenshot and all titles are named.
+        """
         end = time.monotonic() + deadline_s
         while not condition():
             if self._process.poll() is not None:
@@ -172,18 +172,16 @@ class Screen:
             states = [outcome.state for outcome in batch.outcomes(self._log).values()]
             return not {"missing", "started"} & set(states)
 
-        self._wait(done, "the end of the checks", deadline_s)
+        self.wait(done, "the end of the checks", deadline_s)
         return batch.outcomes(self._log)
 
     def read(self, window: Window) -> str:
         """The text that can be read in a window, by optical character recognition."""
         picture = self._session.base / "read.png"
-        shape = f"{window.width}x{window.height}+{window.x}+{window.y}"
         # Text of a screen is small for a program that expects paper.
-        self._checked(
-            "import", "-window", "root", "-crop", shape, "-resize", "300%", "-colorspace", "gray", str(picture)
-        )
-        return self._run("tesseract", str(picture), "-", "--psm", "11").stdout
+        self._checked("import", "-window", window.id, "-resize", "300%", "-colorspace", "gray", str(picture))
+        # One thread: more of them wait for each other when the network keeps all cores busy.
+        return self._run("env", "OMP_THREAD_LIMIT=1", "tesseract", str(picture), "-", "--psm", "6").stdout
 
 
 @contextlib.contextmanager
@@ -215,4 +213,5 @@ exec gimp -n -s "$@"
         screen.wait_ready()
         main = screen.wait_window("GIMP$" if not files else re.escape(files[-1].stem), START_S)
         screen.resize(main, 1280, 870)
+        screen.park_pointer()
         yield screen

@@ -43,6 +43,12 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "check_selection": {output: {"output": output} for output in ("new-layer", "new-image", "same-size")},
     "check_shape": {"1x1": {"size": (1, 1)}, "1x40": {"size": (1, 40)}, "300x2": {"size": (300, 2)}},
+    "check_for_comparison": {
+        "RGB-8": {"kind": "RGB", "precision": "U8_NON_LINEAR"},
+        "RGBA-8": {"kind": "RGBA", "precision": "U8_NON_LINEAR"},
+        "GRAY-8": {"kind": "GRAY", "precision": "U8_NON_LINEAR"},
+        "RGB-16": {"kind": "RGB", "precision": "U16_NON_LINEAR"},
+    },
     "check_profile": {kind: {"kind": kind} for kind in ("RGB", "RGBA", "GRAY")},
 }
 
@@ -81,6 +87,15 @@ def check_pixels(options: dict[str, Any], case: dict[str, Any]) -> float:
     assert len(set(wanted)) > 16
     assert fingerprint(image) == before
     return farthest(bytes_of(ended.layer), wanted, case["precision"])
+
+
+def check_for_comparison(options: dict[str, Any], case: dict[str, Any]) -> dict[str, str]:
+    """The pixels of a layer and of its result, for a comparison with the command line."""
+    image, layer = new_image(37, 23, case["kind"], 6, case["precision"])
+    source = bytes_of(layer)
+    ended = upscale(image, layer, output="new-image", scale=3)
+    assert ended.status == "SUCCESS", ended.text
+    return {"source": source.hex(), "result": bytes_of(ended.layer).hex()}
 
 
 def check_output(options: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
