@@ -72,7 +72,7 @@ def _add_arguments(procedure: Gimp.ImageProcedure) -> None:
         OutputMode.SAME_SIZE.value, 2, _("New layer, same size"), _("Restores detail without enlarging anything")
     )
     procedure.add_choice_argument(
-        "output", _("_Output"), _("Where the result goes"), outputs, OutputMode.NEW_LAYER.value, _FLAGS
+        "output", _("Ou_tput"), _("Where the result goes"), outputs, OutputMode.NEW_LAYER.value, _FLAGS
     )
     procedure.add_string_argument(
         "endpoint",
