@@ -31,6 +31,10 @@ Array = npt.NDArray[np.float32]
 TOLERANCE = 1e-3
 """Largest difference from the reference, as a share of its largest value; float32 engines stay below 1e-5."""
 
+_kept: list[Any] = []
+"""Every Paddle predictor of this process. Deleting one gives no memory back, and the two crashes that were seen in
+runs of many networks came right after deletions; so none is ever deleted."""
+
 _PART_ROWS = 5
 """Rows of the reference that the trial's second, smaller tail gives: sizes must be free to change."""
 
@@ -95,6 +99,7 @@ class Predictor:
             self._predictor = paddle.inference.create_predictor(config)
         except (RuntimeError, ValueError, OSError, NotImplementedError, AttributeError, SystemError) as error:
             raise EngineUnusable(_first_line(error)) from error
+        _kept.append(self._predictor)
         self._inputs = {name: self._predictor.get_input_handle(name) for name in self._predictor.get_input_names()}
         self._output = self._predictor.get_output_handle(self._predictor.get_output_names()[0])
 
