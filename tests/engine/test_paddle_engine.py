@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -247,11 +248,11 @@ def test_a_real_engine_with_wrong_numbers_is_left_out(
 def test_a_crash_is_remembered(tmp_path: Path, tiny: Weights) -> None:
     """An engine that takes the process down is left out by the next process, and tried again a day later."""
     script = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from bsrgan_backend.engine import paddle_engine, predictors
 from bsrgan_backend.models import synthetic
-predictors.ENGINES["openvino"] = lambda *_: os.kill(os.getpid(), 9)
+predictors.ENGINES["openvino"] = lambda *_: os.kill(os.getpid(), signal.SIGSEGV)
 paddle_engine.load(synthetic.random_weights(synthetic.TINY, 5), Path(sys.argv[1]))
 """
     died = subprocess.run(
@@ -260,7 +261,7 @@ paddle_engine.load(synthetic.random_weights(synthetic.TINY, 5), Path(sys.argv[1]
         check=False,
         timeout=120,
     )
-    assert died.returncode == -9
+    assert died.returncode == -signal.SIGSEGV
     engine = paddle_engine.load(tiny, tmp_path)
     assert engine.facts.engine == "onednn"
     assert "stopped the worker" in engine.notes[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,14 +42,24 @@ def test_work_in_progress_is_no_crash(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-def test_a_killed_process_leaves_a_crash(tmp_path: Path) -> None:
-    """A marker whose process was killed counts, also when it is asked for twice."""
+def test_a_crashed_process_leaves_its_mark(tmp_path: Path) -> None:
+    """A marker whose process died of its own fault counts, also when it is asked for twice."""
+    marker = tmp_path / "trial"
+    with holding(marker) as process:
+        process.send_signal(signal.SIGSEGV)
+        process.communicate()
+    assert trials.crashed(marker)
+    assert trials.crashed(marker)
+
+
+def test_a_killed_process_is_no_crash(tmp_path: Path) -> None:
+    """A kill from outside (a slow cancel, no memory, the session's end) says nothing against the engine."""
     marker = tmp_path / "trial"
     with holding(marker) as process:
         process.kill()
         process.communicate()
-    assert trials.crashed(marker)
-    assert trials.crashed(marker)
+    assert marker.exists()
+    assert not trials.crashed(marker)
 
 
 def test_an_error_is_no_crash(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """Marks of work that may take the process down, such as the first use of an engine. Nothing here imports Paddle.
 
 A marker is a file that is locked while the work runs and removed after it. One that is there and not locked was left
-by a process that died: the system frees locks, but not files.
+by a process that died: the system frees locks, but not files. Only a crash writes something into it, its own last
+words by faulthandler; one that is empty was left by a process that was killed from outside (a cancel that took too
+long, too little memory, the end of the session), which says nothing against the work.
 """
 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import sys
 import time
@@ -24,10 +27,12 @@ def guarded(marker: Path) -> Iterator[None]:
     """Hold a marker while something runs that may take the process down; Python exceptions remove it too."""
     descriptor = os.open(marker, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        os.utime(marker)
         _lock(descriptor)
+        os.ftruncate(descriptor, 0)
+        os.utime(marker)
         _active.add(marker)
-        yield
+        with _last_words(descriptor):
+            yield
     finally:
         os.close(descriptor)
         _active.discard(marker)
@@ -36,13 +41,14 @@ def guarded(marker: Path) -> Iterator[None]:
 
 
 def crashed(marker: Path) -> bool:
-    """Whether a process died while it held this marker, not longer than `MARKER_LIFE_S` ago."""
+    """Whether a process crashed while it held this marker, not longer than `MARKER_LIFE_S` ago."""
     try:
         descriptor = os.open(marker, os.O_RDWR)
     except OSError:
         return False
     try:
-        return _lock(descriptor) and time.time() - os.fstat(descriptor).st_mtime < MARKER_LIFE_S
+        facts = os.fstat(descriptor)
+        return facts.st_size > 0 and _lock(descriptor) and time.time() - facts.st_mtime < MARKER_LIFE_S
     finally:
         os.close(descriptor)
 
@@ -52,6 +58,17 @@ def abandon() -> None:
     for marker in tuple(_active):
         with contextlib.suppress(OSError):
             marker.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _last_words(descriptor: int) -> Iterator[None]:
+    """Let a crash write its traceback into the marker, and to stderr again afterwards if it did so before."""
+    was_enabled = faulthandler.is_enabled()
+    faulthandler.enable(descriptor, all_threads=False)
+    try:
+        yield
+    finally:
+        faulthandler.enable(2) if was_enabled else faulthandler.disable()
 
 
 def _lock(descriptor: int) -> bool:
