@@ -248,7 +248,8 @@ def test_a_real_engine_with_wrong_numbers_is_left_out(
 def test_a_crash_is_remembered(tmp_path: Path, tiny: Weights) -> None:
     """An engine that takes the process down is left out by the next process, and tried again a day later."""
     script = """
-import os, signal, sys
+import faulthandler, os, signal, sys
+faulthandler.enable()
 from pathlib import Path
 from bsrgan_backend.engine import paddle_engine, predictors
 from bsrgan_backend.models import synthetic

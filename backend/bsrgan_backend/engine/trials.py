@@ -19,6 +19,7 @@ from pathlib import Path
 MARKER_LIFE_S = 24 * 3600.0
 """A marker older than this no longer counts: what failed may have been mended, and one more crash is bearable."""
 
+_STDERR = 2
 _active: set[Path] = set()
 
 
@@ -64,11 +65,15 @@ def abandon() -> None:
 def _last_words(descriptor: int) -> Iterator[None]:
     """Let a crash write its traceback into the marker, and to stderr again afterwards if it did so before."""
     was_enabled = faulthandler.is_enabled()
+    # Off first: once on, it believes its signal handlers are in place, and Paddle has removed them.
+    faulthandler.disable()
     faulthandler.enable(descriptor, all_threads=False)
     try:
         yield
     finally:
-        faulthandler.enable(2) if was_enabled else faulthandler.disable()
+        faulthandler.disable()
+        if was_enabled:
+            faulthandler.enable(_STDERR)
 
 
 def _lock(descriptor: int) -> bool:
