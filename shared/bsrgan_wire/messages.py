@@ -229,7 +229,10 @@ class State(Message):
 
 @dataclass(frozen=True)
 class Progress(Message):
-    """How far a running job is; at most ten a second, the latest only, never backwards."""
+    """How far a running job is; at most ten a second, the latest only, never backwards.
+
+    `done` of `total` is in proportion to time; tiles are what a person can count.
+    """
 
     KIND: ClassVar[str] = "PROGRESS"
     job: str = _wire("j", _JOB)
@@ -238,6 +241,8 @@ class Progress(Message):
     total: int = _wire("total", _COUNT)
     unit: str = _wire("unit", checks.text(16), "tiles")
     eta_s: float = _wire("eta", checks.number(-1.0, 1e9), -1.0)
+    tile: int = _wire("tile", _COUNT, 0)
+    tiles: int = _wire("tiles", _COUNT, 0)
 
 
 @dataclass(frozen=True)

@@ -308,7 +308,8 @@ def test_every_setting_of_the_worker_message_is_checked(bench):
         {"t": "progress", "job": job.id, "phase": "running", "done": 3, "total": 2},
         {"t": "progress", "job": job.id, "phase": "running", "done": "1", "total": 2},
         {"t": "loaded", "notes": "x", "model": 5}, {"t": "memory", "rss": "big"}, {"t": "done", "job": "other"},
-        {"t": "progress", "job": job.id, "phase": "running", "done": 1, "total": 2, "eta": float("nan"), "unit": 5},
+        {"t": "progress", "job": job.id, "phase": "running", "done": 1, "total": 2, "eta": float("nan"), "unit": 5,
+         "tile": 7, "tiles": 6},
     ):  # fmt: skip
         bench.dispatcher._take(worker, message)
     assert job.state == "running"

@@ -33,7 +33,7 @@ def run(network: engine.Network, image: Array, **options: object) -> Array:
         assert strip.dtype == np.float32
         strips.append(strip)
 
-    engine.upscale(network, image, sink, lambda done, total: None, lambda: False, **options)  # type: ignore[arg-type]
+    engine.upscale(network, image, sink, lambda *_: None, lambda: False, **options)  # type: ignore[arg-type]
     return np.concatenate(strips)
 
 
@@ -108,12 +108,14 @@ def test_a_full_disk_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest
 
 
 def test_progress_rises_evenly_to_the_total() -> None:
-    """Progress starts at 0, never falls, takes a step for every call, and ends at a constant total."""
-    seen: list[tuple[int, int]] = []
+    """Progress starts at 0, never falls, takes a step for every tile, and ends at a constant total."""
+    seen: list[tuple[int, int, int, int]] = []
     network = Reaching(scale=2, blocks=5)
     engine.upscale(network, noise(120, 120), lambda *_: None, lambda *step: seen.append(step), lambda: False, tile=40)
-    done = [step for step, _ in seen]
-    assert {total for _, total in seen} == {done[-1]}
+    done = [step[0] for step in seen]
+    assert {step[1] for step in seen} == {done[-1]}
+    assert [step[2] for step in seen] == list(range(len(seen)))
+    assert {step[3] for step in seen} == {len(seen) - 1}
     assert done == sorted(done)
     assert done[0] == 0
     assert len(set(done)) > 5 * 9

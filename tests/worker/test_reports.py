@@ -83,8 +83,9 @@ def test_a_known_rate_gives_the_time_left_at_once(progress, sent):
 def test_huge_units_become_hundredths(progress, sent):
     """Units that count operations arrive as parts of a hundred with the word for it."""
     progress.phase("running")
-    progress.advance(7_654_321, 15_000_000)
+    progress.advance(7_654_321, 15_000_000, 3, 24)
     assert (sent[-1]["done"], sent[-1]["total"], sent[-1]["unit"]) == (51, 100, "percent")
+    assert (sent[-1]["tile"], sent[-1]["tiles"]) == (3, 24)
 
 
 def test_every_phase_begins_with_a_message(progress, sent):

@@ -355,4 +355,8 @@ def _progress(job: Job, message: dict[str, Any]) -> Progress | None:
         return None
     if not isinstance(eta, int | float) or not 0 <= eta <= 1e9:
         eta = -1.0
-    return Progress(job.id, phase, done, total, unit[:16] if isinstance(unit, str) else "tiles", float(eta))
+    tile, tiles = message.get("tile", 0), message.get("tiles", 0)
+    if type(tile) is not int or type(tiles) is not int or not 0 <= tile <= tiles <= 2**53:
+        tile = tiles = 0
+    unit = unit[:16] if isinstance(unit, str) else "tiles"
+    return Progress(job.id, phase, done, total, unit, float(eta), tile, tiles)

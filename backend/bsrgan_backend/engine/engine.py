@@ -29,6 +29,10 @@ MEMORY_SHARE = 0.85
 """Part of the memory free now that a run may take unless it is told: others want some too."""
 
 
+OnProgress = Callable[[int, int, int, int], None]
+"""Takes (done, total, tile, tiles): work in units that take equal time, and how many tiles are done of how many."""
+
+
 class Stopped(Exception):
     """The run ended because `should_stop` said so."""
 
@@ -104,7 +108,7 @@ class Engine(Protocol):
         self,
         image: Array,
         sink: Sink,
-        on_progress: Callable[[int, int], None],
+        on_progress: OnProgress,
         should_stop: Callable[[], bool],
         *,
         memory_budget_bytes: int | None = None,
@@ -117,7 +121,7 @@ def upscale(
     network: Network,
     image: Array,
     sink: Sink,
-    on_progress: Callable[[int, int], None],
+    on_progress: OnProgress,
     should_stop: Callable[[], bool],
     *,
     memory_budget_bytes: int | None = None,
@@ -130,7 +134,7 @@ def upscale(
         network: a loaded network.
         image: (H, W, C) float32, 0..1, finite; C is the network's `in_channels`.
         sink: gets the result, (sH, sW, C_out), row by row; nothing here holds all of it.
-        on_progress: gets (done, total) after every tile, in units that take equal time.
+        on_progress: called at the start and after every tile.
         should_stop: asked before every tile and strip, so it works within one tile.
         memory_budget_bytes: memory that the run may take on top of what the process has; None for most of what
             is free.
@@ -202,7 +206,7 @@ class _Run:
         self,
         network: Network,
         plan: planning.Plan,
-        on_progress: Callable[[int, int], None],
+        on_progress: OnProgress,
         should_stop: Callable[[], bool],
     ) -> None:
         self._network = network
@@ -211,11 +215,13 @@ class _Run:
         self._should_stop = should_stop
         self._done = 0.0
         self._total = self._work()
+        self._tile = 0
+        self._tiles = plan.trunk.tiles * (network.architecture.blocks + 1) + plan.tail.tiles
 
     def whole(self, image: Array, size: tuple[int, ...], sink: Sink, spool: Path | None) -> None:
         """Trunk, then tail; `image` is unshuffled, `size` the (height, width) that was given."""
         self._stop_here()
-        self._on_progress(0, self._units(self._total))
+        self._on_progress(0, self._units(self._total), 0, self._tiles)
         features = self._trunk(image, spool)
         self._tail(features, size, sink)
 
@@ -261,7 +267,8 @@ class _Run:
 
     def _advance(self, macs: float) -> None:
         self._done = min(self._total, self._done + macs)
-        self._on_progress(self._units(self._done), self._units(self._total))
+        self._tile += 1
+        self._on_progress(self._units(self._done), self._units(self._total), self._tile, self._tiles)
 
     def _units(self, macs: float) -> int:
         return max(1, round(self._total / 1e6)) if macs >= self._total else int(macs / 1e6)

@@ -95,7 +95,7 @@ class PaddleEngine:
         self,
         image: Array,
         sink: engine.Sink,
-        on_progress: Callable[[int, int], None],
+        on_progress: engine.OnProgress,
         should_stop: Callable[[], bool],
         *,
         memory_budget_bytes: int | None = None,

@@ -101,12 +101,14 @@ class Progress:
         if name != "running":
             self.advance(0, 1)
 
-    def advance(self, done: int, total: int) -> None:
+    def advance(self, done: int, total: int, tile: int = 0, tiles: int = 0) -> None:
         """Say how much of the phase is done.
 
         Args:
             done: units of equal time that are behind.
             total: units in all, at least 1.
+            tile: pieces of the picture that are behind.
+            tiles: pieces in all, 0 when the phase has none.
         """
         now = self._clock()
         self._measure(now, done)
@@ -124,6 +126,8 @@ class Progress:
                     "done": share,
                     "total": PARTS,
                     "unit": "percent",
+                    "tile": tile,
+                    "tiles": tiles,
                     "eta": eta,
                 }
             )

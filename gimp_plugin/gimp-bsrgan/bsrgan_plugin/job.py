@@ -147,7 +147,7 @@ def _exchange(request: JobRequest, reader: RowReader, incoming: _Incoming, endpo
 
     def on_event(message: Message) -> None:
         if isinstance(message, ProgressMessage):
-            shown.state.working(message.phase, message.done, message.total, message.unit, message.eta_s)
+            shown.state.working(message.phase, message.done, message.total, message.eta_s, message.tile, message.tiles)
         elif isinstance(message, State) and message.state == "queued":
             shown.state.queued()
         shown.show()

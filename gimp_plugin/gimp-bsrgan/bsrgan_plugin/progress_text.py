@@ -40,22 +40,23 @@ class ProgressText:
         )
         self._show(_LOADING[0], text)
 
-    def working(self, phase: str, done: int, total: int, unit: str, eta_s: float) -> None:
+    def working(self, phase: str, done: int, total: int, eta_s: float, tile: int = 0, tiles: int = 0) -> None:
         """What the daemon said in PROGRESS.
 
         Args:
             phase: queued, loading, running or finishing.
-            done: how many units are done; for a queued job, how many are ahead of it.
-            total: how many there are; 0 when nobody knows.
-            unit: what is counted, a word of the protocol.
+            done: how much is done, in proportion to time; for a queued job, how many are ahead of it.
+            total: how much there is; 0 when nobody knows.
             eta_s: seconds left, negative when unknown.
+            tile: pieces of the picture that are done.
+            tiles: pieces in all; 0 when nobody knows.
         """
         if phase == "queued":
             self.queued(done)
         elif phase == "loading":
             self._show(_along(_LOADING, done, total), _("Loading the model…"))
         elif phase == "running":
-            self._show(_along(_RUNNING, done, total), _running(done, total, unit, eta_s))
+            self._show(_along(_RUNNING, done, total), _running(done, total, eta_s, tile, tiles))
         else:
             self._show(_RUNNING[1], _("Finishing the result…"))
 
@@ -90,22 +91,14 @@ def time_left(eta_s: float) -> str:
     return _("about {hours} h {minutes} min left").format(hours=minutes // 60, minutes=minutes % 60)
 
 
-def _running(done: int, total: int, unit: str, eta_s: float) -> str:
-    if total > 0:
-        if unit == "percent":
-            return _with_time_left(_("Upscaling: {percent} %").format(percent=min(100 * done // total, 100)), eta_s)
-        current = min(done + 1, total)
-        templates = {
-            "tiles": _("Upscaling: tile {current} of {total}"),
-            "strips": _("Upscaling: strip {current} of {total}"),
-        }
-        text = templates.get(unit, _("Upscaling: step {current} of {total}")).format(current=current, total=total)
+def _running(done: int, total: int, eta_s: float, tile: int, tiles: int) -> str:
+    if tiles > 0:
+        # The tile at work, not those that are done.
+        text = _("Upscaling: tile {current} of {total}").format(current=min(tile + 1, tiles), total=tiles)
+    elif total > 0:
+        text = _("Upscaling: {percent} %").format(percent=min(100 * done // total, 100))
     else:
         text = _("Upscaling…")
-    return _with_time_left(text, eta_s)
-
-
-def _with_time_left(text: str, eta_s: float) -> str:
     left = time_left(eta_s)
     return f"{text}, {left}" if left else text
 
