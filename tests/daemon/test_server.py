@@ -29,7 +29,7 @@ from bsrgan_wire.messages import (
     Shutdown,
     State,
 )
-from support.daemons import Peer, order, pixels, running, wait_for
+from support.daemons import Peer, add_model, order, pixels, running, wait_for
 from support.fake_worker import ITEM_BYTES, upscale
 
 
@@ -329,6 +329,21 @@ def test_a_device_switch_replaces_the_worker(daemon):
         peer.upscale(pixels(asked), asked)
         started.append(daemon.starts()[-1][1])
     assert started == ["auto", "auto", "auto", "gpu:0", "auto"]
+    peer.bye()
+
+
+def test_another_model_gets_another_worker(daemon):
+    """A loaded model is never replaced inside its process, which would not give its memory back."""
+    add_model(daemon.root, "other")
+    peer = daemon.connect()
+    pids = []
+    for model in ("bsrgan-x4", "", "other", "other", "bsrgan-x4"):
+        asked = order(model=model)
+        peer.upscale(pixels(asked), asked)
+        pids.append(daemon.starts()[-1][0])
+    assert pids[0] == pids[1]
+    assert pids[2] == pids[3]
+    assert len(set(pids)) == 3
     peer.bye()
 
 

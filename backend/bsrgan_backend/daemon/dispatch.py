@@ -100,7 +100,7 @@ class Dispatcher:
         if self.worker is None:
             return
         if self.worker.state == "ready" and self._ledger.jobs.running() is None and queue:
-            if self._fits(self.worker, queue[0].device):
+            if self._fits(self.worker, queue[0]):
                 self._run(self.worker, queue[0])
             else:
                 self._unload(self.worker)
@@ -110,7 +110,16 @@ class Dispatcher:
         """The device of a job that is still on its way, so that the worker starts while the pixels arrive."""
         return next((job.device for job in self._ledger.jobs if job.state == "uploading"), "")
 
-    def _fits(self, worker: Worker, device: str) -> bool:
+    def _fits(self, worker: Worker, job: Job) -> bool:
+        """Whether the worker can take the job: the right device, and no other model in its memory.
+
+        Paddle gives no memory of a model back (backend/DESIGN.md), so another model gets another process.
+        """
+        loaded = worker.facts.model
+        # A job that names no model leaves the choice to the worker.
+        return self._is_on(worker, job.device) and (not loaded or job.model in ("", loaded))
+
+    def _is_on(self, worker: Worker, device: str) -> bool:
         if worker.device == device or worker.facts.device == device:
             return True
         return device == "auto" and bool(self._auto_device) and worker.facts.device == self._auto_device
