@@ -140,6 +140,16 @@ class LoadedSettings:
     warnings: tuple[str, ...] = ()
 
 
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as environment variables, so that a child process gets the same ones whatever their source."""
+    return {ENVIRONMENT_PREFIX + name.upper(): str(getattr(settings, name)) for name in RULES}
+
+
+def spool_folder(settings: Settings, root: Path) -> Path:
+    """Where pixels of running jobs lie: a folder of one's own below `spool_dir`, or `ROOT/spool`."""
+    return Path(settings.spool_dir) / "gimp-bsrgan-spool" if settings.spool_dir else root / "spool"
+
+
 def settings_file(root: Path) -> Path:
     """Where the user's settings are, below `root`."""
     return root / "settings.toml"

@@ -225,6 +225,7 @@ class State(Message):
     text: str = _wire("text", checks.text(1024), "")
     received: int = _wire("received", _COUNT, 0)
     seconds: float = _wire("seconds", checks.number(0.0, 1e9), 0.0)
+    engine_s: float = _wire("engine_s", checks.number(0.0, 1e9), 0.0)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from bsrgan_backend import settings
-from bsrgan_backend.settings import RULES, Settings, load, write_setting
+from bsrgan_backend.settings import RULES, Settings, environment, load, spool_folder, write_setting
 
 
 def environ(root, **variables):
@@ -157,3 +157,14 @@ def test_writing_into_a_broken_file_is_refused(tmp_path):
     with pytest.raises(ValueError, match="not valid TOML"):
         write_setting(tmp_path, "device", "cpu")
     assert path.read_text() == "threads = = 2\nx"
+
+
+def test_a_child_process_gets_the_same_settings(tmp_path):
+    """Settings as environment variables read back as the same settings, whatever the child's own file says."""
+    given = Settings(model="x2", threads=3, keep_alive_s=1.5, spool_dir=str(tmp_path))
+    (tmp_path / "settings.toml").write_text('model = "other"\n')
+    again = load({}, {"GIMP_BSRGAN_PREFIX": str(tmp_path), **environment(given)})
+    assert again.settings == given
+    assert again.warnings == ()
+    assert spool_folder(given, tmp_path / "root") == tmp_path / "gimp-bsrgan-spool"
+    assert spool_folder(Settings(), tmp_path) == tmp_path / "spool"

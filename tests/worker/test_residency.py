@@ -11,7 +11,7 @@ from support.worker_process import install
 
 def residency(root, default="bsrgan-x4", device="cpu"):
     """A residency over `root` with one thread."""
-    return Residency(root, device, 1, default)
+    return Residency(root, device, 1, default, root / "spool")
 
 
 def test_the_asked_model_is_taken_as_it_is(tmp_path):

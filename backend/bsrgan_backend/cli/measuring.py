@@ -146,24 +146,24 @@ def _own_daemon(root: Path) -> Iterator[Client]:
 
 
 def _overhead(client: Client, model: str, runs: int, show: Show) -> Measure:
-    """Wall time of a warm job at the client, less what the worker spent on it."""
+    """Wall time of a warm job at the client, less what the network itself took."""
     pixels = np.random.default_rng(0).integers(0, 256, (SIDE_PX, SIDE_PX, 3), np.uint8)
-    over_ms, worker_ms = [], []
+    over_ms, engine_ms = [], []
     for number in range(runs + 2):
         show(f"measuring the overhead: {number} of {runs + 2}")
         began = time.perf_counter()
-        worker_s = _upscale(client, model, pixels)
+        engine_s = _upscale(client, model, pixels)
         wall_s = time.perf_counter() - began
         if number >= 2:  # the first ones load the model and warm every cache up
-            over_ms.append((wall_s - worker_s) * 1e3)
-            worker_ms.append(worker_s * 1e3)
+            over_ms.append((wall_s - engine_s) * 1e3)
+            engine_ms.append(engine_s * 1e3)
     spread = f"{min(over_ms):.1f} to {max(over_ms):.1f}"
-    note = f"median of {runs} ({spread}); {model} in the worker {statistics.median(worker_ms):.0f} ms"
+    note = f"median of {runs} ({spread}); the network {model} itself {statistics.median(engine_ms):.0f} ms"
     return Measure(f"daemon and wire, warm {SIDE_PX} x {SIDE_PX}", statistics.median(over_ms), "ms", OVERHEAD_MS, note)
 
 
 def _upscale(client: Client, model: str, pixels: npt.NDArray[np.uint8]) -> float:
-    """One job; the seconds that the worker spent on it."""
+    """One job; the seconds that the network took."""
     height, width, channels = pixels.shape
     request = JobRequest(
         width=width,
@@ -175,7 +175,7 @@ def _upscale(client: Client, model: str, pixels: npt.NDArray[np.uint8]) -> float
         model=model,
     )
     state = client.run(request, source=lambda first, count: pixels[first : first + count].tobytes(), sink=_drop)
-    return float(state.seconds)
+    return float(state.engine_s)
 
 
 def _drop(_first: int, _rows: int, _data: memoryview) -> None:

@@ -286,11 +286,10 @@ class Dispatcher:
             self._ledger.change(job, "failed", "INTERNAL", "The worker's result has the wrong size; see the log.")
             return
         job.add_notes(_texts(message.get("notes")))
-        model, seconds = message.get("model"), message.get("seconds")
+        model = message.get("model")
         if isinstance(model, str) and model:
             job.model = model[:128]
-        if isinstance(seconds, int | float) and 0 <= seconds <= 1e9:
-            job.seconds = float(seconds)
+        job.seconds, job.engine_s = (_duration(message.get(key)) for key in ("seconds", "engine_seconds"))
         self._ledger.change(job, "ready")
 
     # --- time --------------------------------------------------------------------------------------------------
@@ -355,6 +354,10 @@ def _failure(message: dict[str, Any]) -> BackendError:
     code, text, detail = message.get("code"), message.get("text"), message.get("detail")
     known = code if isinstance(code, str) and code in CODES else "INTERNAL"
     return BackendError(known, text if isinstance(text, str) else "", str(detail or "")[:500])
+
+
+def _duration(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and 0 <= value <= 1e9 else 0.0
 
 
 def _progress(job: Job, message: dict[str, Any]) -> Progress | None:

@@ -60,6 +60,7 @@ class Job:
     text: str = ""
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    engine_s: float = 0.0
     cancel_by: float | None = None
     orphan_since: float | None = None
     progress: Progress | None = None
@@ -149,6 +150,7 @@ class Job:
             text=self.text,
             received=self.received,
             seconds=self.seconds,
+            engine_s=self.engine_s,
         )
 
 

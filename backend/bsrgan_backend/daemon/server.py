@@ -31,7 +31,7 @@ from bsrgan_backend.daemon.spool import Spool
 from bsrgan_backend.daemon.upkeep import Upkeep
 from bsrgan_backend.daemon.workers import WorkerStarter
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.settings import LoadedSettings, Settings
+from bsrgan_backend.settings import LoadedSettings, Settings, environment, spool_folder
 from bsrgan_wire import limits
 from bsrgan_wire.messages import Bye
 
@@ -81,8 +81,7 @@ class Server:
         self._gatekeeper = Gatekeeper(self._context)
         self._router = make_router(self._context)
         self._monitor = self._watch(self._router)
-        spool_folder = Path(settings.spool_dir) / "gimp-bsrgan-spool" if settings.spool_dir else root / "spool"
-        self._spool = Spool(spool_folder, settings.spool_limit_bytes)
+        self._spool = Spool(spool_folder(settings, root), settings.spool_limit_bytes)
         self._identity = Identity(root, endpoint.bind(self._router, root, settings.transport))
         self._sessions = Sessions(self._router, self._clock)
         self._jobs = JobTable()
@@ -369,7 +368,7 @@ def serve(settings: Settings | LoadedSettings, root: Path, worker_command: Seque
 
 def _serve(settings: Settings, root: Path, worker_command: Sequence[str]) -> int:
     try:
-        server = Server(settings, root, WorkerStarter(root, settings.threads, worker_command))
+        server = Server(settings, root, WorkerStarter(root, settings.threads, worker_command, environment(settings)))
     except BackendError as error:
         log.error("%s %s", error.text, error.detail)
         return 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,12 +99,16 @@ class WorkerStarter:
         command: the words before the options; another program in tests.
         root: the installation's folder.
         threads: CPU threads, 0 for all.
+        environ: variables on top of this process's own: the daemon's settings, whatever their source.
     """
 
-    def __init__(self, root: Path, threads: int, command: Sequence[str] = ()) -> None:
+    def __init__(
+        self, root: Path, threads: int, command: Sequence[str] = (), environ: Mapping[str, str] | None = None
+    ) -> None:
         self.command = tuple(command) or (sys.executable, "-m", "bsrgan_backend.worker")
         self.root = root
         self.threads = threads
+        self.environ = dict(environ or {})
 
     @property
     def output(self) -> Path:
@@ -135,11 +140,17 @@ class WorkerStarter:
 
     def _spawn(self, command: list[str], descriptor: int) -> subprocess.Popen[bytes]:
         self.output.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        environ = {**os.environ, **self.environ}
         is_long = self.output.exists() and self.output.stat().st_size > _OUTPUT_BYTES
         with self.output.open("wb" if is_long else "ab") as output:
             if sys.platform == "win32":
                 return subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=output, stderr=output, creationflags=0x0800_0000
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=output,
+                    env=environ,
+                    creationflags=0x0800_0000,
                 )
             # A session of its own keeps Ctrl-C in the daemon's terminal from the worker; the line's end stops it.
             return subprocess.Popen(
@@ -147,6 +158,7 @@ class WorkerStarter:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                env=environ,
                 pass_fds=(descriptor,),
                 start_new_session=True,
             )

@@ -22,7 +22,8 @@ def main() -> None:
     process.offer_to_oom_killer()
     given = settings.load({}, {**os.environ, places.PREFIX_VARIABLE: str(arguments.root)}).settings
     process.log_to(arguments.root / "logs" / "worker.log", given.log_level)
-    residency = Residency(arguments.root, arguments.device, arguments.threads, given.model)
+    spool = settings.spool_folder(given, arguments.root)
+    residency = Residency(arguments.root, arguments.device, arguments.threads, given.model, spool)
     service.Service(link.inherited(arguments.link_fd), residency).serve()
     service.leave()
 

@@ -44,11 +44,12 @@ class Residency:
         resident: the model in memory, or None.
     """
 
-    def __init__(self, root: Path, device: str, threads: int, default_model: str) -> None:
+    def __init__(self, root: Path, device: str, threads: int, default_model: str, spool: Path) -> None:
         self.store = ModelStore(root / "models")
         self.default_model = default_model
         self.resident: Resident | None = None
         self._root = root
+        self._spool = spool
         # The processor is the only device yet, so it is also the best one.
         self._device = "cpu" if device == "auto" else device
         self._threads = threads or host.usable_threads()
@@ -113,7 +114,7 @@ class Residency:
         started = time.monotonic()
         from bsrgan_backend.engine import paddle_engine
 
-        engine = paddle_engine.load(weights, self._root / "cache", threads=self._threads, spool=self._root / "spool")
+        engine = paddle_engine.load(weights, self._root / "cache", threads=self._threads, spool=self._spool)
         self.resident = Resident(model, engine, time.monotonic() - started)
         log.info("model %s ready after %.2f s on %s", model, self.resident.seconds, engine.facts.engine)
         return self.resident, True
