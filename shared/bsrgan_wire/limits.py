@@ -36,7 +36,7 @@ PING_INTERVAL_S = 5.0
 SILENCE_S = 15.0
 """A peer that has sent nothing for so long is taken for gone."""
 
-ORPHAN_GRACE_S = 30.0
+ORPHAN_GRACE_S = 10.0
 """A running job whose client is gone is cancelled after this time unless the client attaches again."""
 
 RESULT_TTL_S = 600.0

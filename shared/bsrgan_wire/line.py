@@ -19,7 +19,12 @@ ATTEMPT_S = 5.0
 """Time for one attempt to connect."""
 
 PATIENCE_S = 30.0
-"""Time without a daemon after which a client gives up."""
+"""Time without an answer after which a client gives up."""
+
+ABSENCE_S = 10.0
+"""Time after which it gives up when nobody even listens: a service manager restarts a daemon within seconds."""
+
+_GONE = "The daemon stopped during the job and did not come back; try again, which starts it anew."
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
@@ -45,21 +50,26 @@ class Line:
             idle: called at least every 50 ms meanwhile; may raise to stop.
 
         Raises:
-            DaemonUnreachable: no daemon answered in that time; one sentence with the last reason.
+            DaemonUnreachable: no daemon answered in that time, or nobody listened for `ABSENCE_S`.
             RemoteError: the daemon rejects this client for good.
         """
         self.session.connection.close()
         deadline = time.monotonic() + patience_s
+        absent_since = time.monotonic()
         pause_s = _FIRST_PAUSE_S
         while True:
+            began = time.monotonic()
             try:
-                left_s = deadline - time.monotonic()
+                left_s = deadline - began
                 self.session = self._open(max(0.1, min(ATTEMPT_S, left_s)), idle)
             except (DaemonUnreachable, RemoteError) as error:
                 if isinstance(error, RemoteError) and error.retry != "later":
                     raise
-                if time.monotonic() >= deadline:
-                    raise DaemonUnreachable(str(error)) from None
+                now = time.monotonic()
+                if now - began >= ATTEMPT_S / 2:
+                    absent_since = now  # somebody holds the address and is only slow
+                if now >= min(deadline, absent_since + ABSENCE_S):
+                    raise DaemonUnreachable(_GONE) from error
             else:
                 return
             jittered_s = pause_s * random.uniform(0.5, 1.0)  # noqa: S311 (not a secret)

@@ -653,6 +653,21 @@ def test_daemon_that_never_comes_back_ends_in_time(client, double, image, monkey
     assert len(ticks) >= 6
 
 
+def test_nobody_listening_is_given_up_sooner_than_silence(client, double, image, monkeypatch):
+    """Where nobody listens the client does not wait as long as for a daemon that is slow, and says what to do."""
+    monkeypatch.setattr("bsrgan_wire.line.ABSENCE_S", 0.5)
+
+    def vanish(d, _peer, _envelope):
+        d._close()
+        d.socket = d._context.socket(6)
+
+    double.hooks["PUT"] = once(vanish)
+    started = time.monotonic()
+    with pytest.raises(DaemonUnreachable, match="try again"):
+        client.run(REQUEST, image.source, image.sink)
+    assert time.monotonic() - started < 10
+
+
 def test_cancel_while_there_is_no_daemon(client, double, image):
     """A user who cancels while the client waits for the daemon to come back is not kept waiting."""
 

@@ -59,7 +59,7 @@ def of_report(report: Mapping[str, Any]) -> DaemonState:
         text = _("No model is installed: get one with 'gimp-bsrgan models download'.")
         return DaemonState(text, is_problem=True)
     parts = [_("The daemon is ready")]
-    if device := str(report.get("device_name") or report.get("device") or ""):
+    if device := str(report.get("device_name") or ""):
         parts.append(device)
     if loaded := str(report.get("model") or ""):
         parts.append(_("{model} is loaded").format(model=loaded))

@@ -122,7 +122,7 @@ def place(source: Source, mode: OutputMode, scale: int) -> Placement:
     if max(placement.canvas.width, placement.canvas.height) > GIMP_SIDE_PX:
         raise Refusal(
             _(
-                "The picture would become larger than GIMP allows ({px} px); choose 'New image' or a smaller scale."
+                "The picture would become larger than GIMP allows ({px} px); choose 'New picture' or a smaller scale."
             ).format(px=GIMP_SIDE_PX)
         )
     return placement

@@ -143,7 +143,7 @@ def _enlarge(image: Gimp.Image, placement: Placement) -> None:
     rectangle = _selected_rectangle(image)
     with cubic():
         if not image.scale(placement.canvas.width, placement.canvas.height):
-            raise ImageChanged(_("GIMP could not enlarge the picture; choose 'New image' instead."))
+            raise ImageChanged(_("GIMP could not enlarge the picture; choose 'New picture' instead."))
         if rectangle is not None:
             Gimp.context_set_antialias(False)
             Gimp.context_set_feather(False)
