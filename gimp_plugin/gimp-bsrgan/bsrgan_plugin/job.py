@@ -31,6 +31,21 @@ class Options:
     endpoint: str
 
 
+@dataclass(frozen=True)
+class Done:
+    """A run that is done.
+
+    Attributes:
+        image: the picture that holds the result.
+        layer: the new layer.
+        notes: sentences of the daemon about what it did differently than asked.
+    """
+
+    image: Gimp.Image
+    layer: Gimp.Layer
+    notes: tuple[str, ...]
+
+
 def source_of(image: Gimp.Image, layer: Gimp.Layer) -> Source:
     """What of `layer` is upscaled: the selected part, or all of it.
 
@@ -83,7 +98,7 @@ def check_type(layer: Gimp.Layer, mode: OutputMode) -> None:
         )
 
 
-def upscale(layer: Gimp.Layer, source: Source, options: Options, shown: Progress) -> tuple[Gimp.Image, Gimp.Layer]:
+def upscale(layer: Gimp.Layer, source: Source, options: Options, shown: Progress) -> Done:
     """Upscale and place the result; the picture changes only after all of the result is here.
 
     Args:
@@ -91,9 +106,6 @@ def upscale(layer: Gimp.Layer, source: Source, options: Options, shown: Progress
         source: its geometry and the area that is upscaled.
         options: the arguments.
         shown: where progress goes and Cancel comes from.
-
-    Returns:
-        The picture that holds the result, and the new layer.
 
     Raises:
         Exception: whatever ended the run; nothing of it is left in GIMP.
@@ -117,18 +129,20 @@ def upscale(layer: Gimp.Layer, source: Source, options: Options, shown: Progress
         try:
             with as_seen(layer) as seen:
                 reader = RowReader(seen, source.area, pixels.babl_name, pixels.pixel_bytes)
-                _exchange(request, reader, incoming, options.endpoint, shown)
+                notes = _exchange(request, reader, incoming, options.endpoint, shown)
             shown.state.placing()
             shown.forbid_cancel()
             result = incoming.complete()
             result.insert(stencil)
         finally:
             incoming.discard()
-    return result.image, result.layer
+    return Done(result.image, result.layer, notes)
 
 
-def _exchange(request: JobRequest, reader: RowReader, incoming: _Incoming, endpoint: str, shown: Progress) -> None:
-    """Send the rows and take the result's; returns when the last one is here."""
+def _exchange(
+    request: JobRequest, reader: RowReader, incoming: _Incoming, endpoint: str, shown: Progress
+) -> tuple[str, ...]:
+    """Send the rows and take the result's; returns the daemon's notes when the last one is here."""
 
     def on_starting() -> None:
         shown.state.starting()
@@ -154,7 +168,7 @@ def _exchange(request: JobRequest, reader: RowReader, incoming: _Incoming, endpo
 
     shown.show()
     with connection.open_client(endpoint, idle=idle, on_starting=on_starting) as client:
-        client.run(
+        state = client.run(
             request,
             source=source,
             sink=incoming.take,
@@ -162,6 +176,7 @@ def _exchange(request: JobRequest, reader: RowReader, incoming: _Incoming, endpo
             is_cancelled=shown.is_cancelled,
             idle=shown.idle,
         )
+    return state.notes
 
 
 class _Incoming:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gi.repository import Gimp
 
 from bsrgan_plugin import job, outcomes, progress
@@ -12,26 +10,13 @@ from bsrgan_plugin.outputs import OutputMode
 from bsrgan_plugin.translation import _
 
 
-@dataclass(frozen=True)
-class Upscaled:
-    """What a successful run returns.
-
-    Attributes:
-        image: the picture that holds the result.
-        layer: the result.
-    """
-
-    image: Gimp.Image
-    layer: Gimp.Layer
-
-
 def run(
     procedure: Gimp.Procedure,
     run_mode: Gimp.RunMode,
     image: Gimp.Image,
     drawables: list[Gimp.Drawable],
     config: Gimp.ProcedureConfig,
-) -> Upscaled:
+) -> job.Done:
     """Run the filter.
 
     Args:
@@ -60,11 +45,14 @@ def run(
         endpoint=config.get_property("endpoint") or "",
     )
     with progress.open_progress(run_mode) as shown:
-        result_image, result_layer = job.upscale(layer, source, options, shown)
-    if options.mode is OutputMode.NEW_IMAGE and run_mode != Gimp.RunMode.NONINTERACTIVE:
-        _display(result_image)
+        done = job.upscale(layer, source, options, shown)
+    if run_mode != Gimp.RunMode.NONINTERACTIVE:
+        if options.mode is OutputMode.NEW_IMAGE:
+            _display(done.image)
+        for note in done.notes:
+            Gimp.message(note)
     Gimp.displays_flush()
-    return Upscaled(result_image, result_layer)
+    return done
 
 
 def the_layer(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer:
