@@ -177,6 +177,7 @@ class Service:
                     "t": "loaded",
                     "model": model,
                     "engine": facts.engine,
+                    "precision": facts.precision,
                     "seconds": round(resident.seconds, 3),
                     "notes": list(resident.engine.notes),
                 }
