@@ -6,7 +6,7 @@ import gi
 
 gi.require_version("Gtk", "3.0")
 gi.require_version("GimpUi", "3.0")
-from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
+from gi.repository import Gimp, GimpUi, GLib, GObject, Gtk  # noqa: E402
 
 from bsrgan_plugin import daemon_state  # noqa: E402
 from bsrgan_plugin.daemon_state import DaemonState  # noqa: E402
@@ -41,6 +41,7 @@ class _UpscaleDialog:
         box = self._dialog.get_content_area()
         box.pack_start(self._models.widget, False, False, _SPACING_PX)
         self._dialog.fill(["scale", "output"])
+        _align([self._models.label, self._dialog.get_widget("scale", GObject.TYPE_NONE).get_label()])
         box.pack_start(self._size, False, False, _SPACING_PX)
         box.pack_start(self._state.widget, False, False, _SPACING_PX)
         for widget in (self._models.widget, self._size, self._state.widget):
@@ -89,10 +90,10 @@ class _ModelRow:
         self._config = config
         self._offered: tuple[str, ...] | None = None
         self._list = Gtk.ComboBoxText(hexpand=True)
-        label = Gtk.Label(label=_("_Model"), use_underline=True, xalign=0.0)
-        label.set_mnemonic_widget(self._list)
-        self.widget = Gtk.Box(spacing=2 * _SPACING_PX)
-        self.widget.pack_start(label, False, False, 0)
+        self.label = Gtk.Label(label=_("_Model"), use_underline=True, xalign=0.0)
+        self.label.set_mnemonic_widget(self._list)
+        self.widget = Gtk.Box(spacing=_SPACING_PX)
+        self.widget.pack_start(self.label, False, False, 0)
         self.widget.pack_start(self._list, True, True, 0)
         self._changed = self._list.connect("changed", self._on_changed)
         self._notify = config.connect("notify::model", lambda *_arguments: self._select())
@@ -146,6 +147,13 @@ class _StateLine:
         self._spinner.set_visible(state.is_waiting)
         self._spinner.set_property("active", state.is_waiting)
         self._warning.set_visible(state.is_problem)
+
+
+def _align(labels: list[Gtk.Label]) -> None:
+    """Make labels equally wide, so that what follows them begins at the same place."""
+    group = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
+    for label in labels:
+        group.add_widget(label)
 
 
 def _line() -> Gtk.Label:
