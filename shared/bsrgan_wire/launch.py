@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
@@ -134,8 +135,17 @@ def _start(root: Path, command: list[str]) -> subprocess.Popen[bytes]:
         raise DaemonUnreachable(
             f"The daemon cannot be started ({command[0]}: {error.strerror}); run the installer again."
         ) from None
+    if not _started:
+        atexit.register(_let_go)
     _started.append(process)
     return process
+
+
+def _let_go() -> None:
+    """To outlive this process is what a daemon is for; Popen would warn about it at the end."""
+    for process in _started:
+        if process.poll() is None:
+            process.returncode = 0
 
 
 def _detached() -> dict[str, Any]:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -151,3 +153,24 @@ def test_library_path_of_the_bundle_alone_disappears():
     """A library path that has only the bundle's folders is not left empty: empty means the current folder."""
     before = {"SNAP": "/snap/gimp/1", "LD_LIBRARY_PATH": "/snap/gimp/1/lib"}
     assert "LD_LIBRARY_PATH" not in clean_environment(before, Path("/root"))
+
+
+STARTER = """
+import sys
+from pathlib import Path
+from bsrgan_wire import launch
+print(launch._start(Path(sys.argv[1]), sys.argv[2:]).pid)
+"""
+
+
+def test_a_starter_ends_in_silence(tmp_path):
+    """The process that has started a daemon ends without a warning about it, and the daemon lives on."""
+    done = subprocess.run(
+        [sys.executable, "-Wd", "-c", STARTER, str(tmp_path), sys.executable, "-c", "import time; time.sleep(60)"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    os.kill(int(done.stdout), signal.SIGKILL)
+    assert done.stderr == ""
