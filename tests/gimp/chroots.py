@@ -159,7 +159,9 @@ def _deb822(text: str) -> Iterator[tuple[str, list[str]]]:
 
 def _build(suite: str) -> Path:
     """Build in a folder beside the final one and rename: a killed build leaves nothing that looks complete."""
-    _need_debootstrap()
+    # One at a time: apt refuses a second caller, and the suites are built side by side.
+    with _locked(folder() / "debootstrap.lock"):
+        _need_debootstrap()
     root, building = folder() / suite, folder() / f"{suite}.building"
     for old in (root, building):
         _remove(old)
@@ -246,9 +248,10 @@ def _need_debootstrap() -> None:
     if shutil.which("debootstrap", path="/usr/sbin:/usr/bin:/sbin:/bin"):
         return
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
     for words in (["update"], ["install", "--yes", "--no-install-recommends", "debootstrap", "debian-archive-keyring"]):
         try:
-            ended = subprocess.run(["apt-get", "-q", *words], env=environment, capture_output=True, check=False)
+            ended = subprocess.run([*apt, *words], env=environment, capture_output=True, check=False)
         except OSError:
             raise ChrootError("There is no apt here; install debootstrap and run it again.") from None
     if ended.returncode != 0:
