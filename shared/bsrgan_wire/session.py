@@ -60,7 +60,8 @@ class Session:
                 return cls._open_one(endpoint, rendezvous, name, time.monotonic() + share_s, idle)
             except ConnectionLost as lost:
                 why = str(lost)
-        raise DaemonUnreachable(f"The daemon cannot be reached: {why[:1].lower()}{why[1:]}")
+        reason = why[:1].lower() + why[1:].rstrip(".")
+        raise DaemonUnreachable(f"The daemon cannot be reached: {reason}; start it with 'gimp-bsrgan serve'.")
 
     @classmethod
     def _open_one(
