@@ -201,7 +201,7 @@ class Transfer:
         if message.state == "failed":
             raise RemoteError(message.code or "INTERNAL", message.text)
         if message.state == "cancelled":
-            raise RemoteError("CANCELLED", message.text)
+            raise RemoteError(message.code or "CANCELLED", message.text)
         if message.state == "released":
             raise RemoteError(message.code or "RESULT_EXPIRED", message.text)
         if message.state == "ready" and self._phase != "fetching":

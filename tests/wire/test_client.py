@@ -390,6 +390,20 @@ def test_failed_job_is_raised_with_its_sentence(client, double, image):
     assert "RELEASE" in double.kinds()
 
 
+def test_a_job_that_a_stopping_daemon_cancels_says_why(client, double, image):
+    """Nobody asked for that cancel, so it is told as what it is and not passed over as a wish of the user."""
+
+    def stop(d, peer, envelope):
+        d.send(peer, State(job=envelope.message.job, state="cancelled", code="SHUTTING_DOWN"))
+        return True
+
+    double.hooks["compute"] = stop
+    with pytest.raises(RemoteError) as caught:
+        client.run(REQUEST, image.source, image.sink)
+    assert caught.value.code == "SHUTTING_DOWN"
+    assert "try again" in caught.value.text
+
+
 @pytest.mark.parametrize("kind", ["SUBMIT", "PUT", "COMMIT", "FETCH"])
 def test_refused_request_ends_the_job(client, double, image, kind):
     """An ERROR to any step of a job ends it with the daemon's code."""
