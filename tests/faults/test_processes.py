@@ -166,7 +166,8 @@ def test_sigterm_cancels_a_long_job(start):
     asked = run_long(peer)
     worker = peer.status()["worker_pid"]
     daemon.process.send_signal(signal.SIGTERM)
-    assert peer.final(asked.job).state == "cancelled"
+    state = peer.final(asked.job)
+    assert (state.state, state.code) == ("cancelled", "SHUTTING_DOWN")
     peer.expect(Bye)
     assert daemon.process.wait(20) == 0
     assert nothing_left(daemon, worker)

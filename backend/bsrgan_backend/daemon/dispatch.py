@@ -81,10 +81,17 @@ class Dispatcher:
         """What a job that asks for `device` runs on: "auto" means the setting."""
         return self._settings.device if device == "auto" else device
 
-    def cancel(self, job: Job) -> None:
-        """Stop a job that has not ended; a running one has `cancel_grace_s` before its worker is killed."""
+    def cancel(self, job: Job, why: str = "CANCELLED") -> None:
+        """Stop a job that has not ended; a running one has `cancel_grace_s` before its worker is killed.
+
+        Args:
+            job: the job.
+            why: the code that its client is told, unless an earlier cancel is under way.
+        """
+        if job.cancel_by is None:
+            job.cancel_code = why
         if job.state != "running":
-            self._ledger.change(job, "cancelled", "CANCELLED")
+            self._ledger.change(job, "cancelled", job.cancel_code)
         elif job.cancel_by is None:
             job.cancel_by = self._clock() + self._settings.cancel_grace_s
             self._send({"t": "cancel", "job": job.id})
@@ -199,7 +206,7 @@ class Dispatcher:
             return
         if job is not None and job.cancel_by is not None:
             log.warning("worker %d replaced after a cancel", worker.pid)
-            self._ledger.change(job, "cancelled", "CANCELLED")
+            self._ledger.change(job, "cancelled", job.cancel_code)
             # It worked, and its import takes seconds: have another ready before the next job comes.
             self._replacement = worker.device
             return
@@ -271,7 +278,7 @@ class Dispatcher:
             return
         self._idle_since = self._clock()
         if job.cancel_by is not None or kind == "cancelled":
-            self._ledger.change(job, "cancelled", "CANCELLED")
+            self._ledger.change(job, "cancelled", job.cancel_code)
         elif kind == "failed":
             error = _failure(message)
             log.warning("job %s: %s", job.id[:8], error.detail or error.text)

@@ -41,6 +41,7 @@ class Job:
         input, output: its spool files while they are needed.
         received: bytes of input that have arrived; `crc` is their CRC-32.
         cancel_by: when the worker is killed because it did not stop; None when no cancel runs.
+        cancel_code: why it is cancelled: CANCELLED by its client, SHUTTING_DOWN by the daemon's end.
         orphan_since: when its client was lost; None while it is there.
         touched: when the client last did something with it.
     """
@@ -62,6 +63,7 @@ class Job:
     seconds: float = 0.0
     engine_s: float = 0.0
     cancel_by: float | None = None
+    cancel_code: str = "CANCELLED"
     orphan_since: float | None = None
     progress: Progress | None = None
     progress_due: float = 0.0

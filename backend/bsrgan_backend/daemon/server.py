@@ -256,7 +256,7 @@ class Server:
         if running is not None:
             session = self._ledger.session_of(running)
             if spent_s > _FINISH_S or session is None or session.orphan_since is not None:
-                self._dispatcher.cancel(running)
+                self._dispatcher.cancel(running, "SHUTTING_DOWN")
             return spent_s > STOP_S
         if spent_s < _FETCH_S and any(
             job.state == "ready" and now - job.touched < _FETCH_PAUSE_S for job in self._jobs
