@@ -19,6 +19,7 @@ class Facts:
     """What an engine says of itself."""
 
     engine: str = "native"
+    precision: str = "fp32"
 
 
 class Script(Repeater):
