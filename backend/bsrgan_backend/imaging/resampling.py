@@ -115,7 +115,8 @@ def _mix(rows: Floats, offset: int, table: Taps, begin: int, end: int) -> Floats
     for low in range(begin, end, step):
         high = min(low + step, end)
         first = table.first[low:high] - offset
-        weights = table.weights[low:high, : int((table.last[low:high] - table.first[low:high]).max())]
+        longest = int(np.max(table.last[low:high] - table.first[low:high]))
+        weights = table.weights[low:high, :longest]
         out = mixed[low - begin : high - begin]
         for tap, share in enumerate(weights.T):
             # Shorter rows of weights end in zeros; their index only has to exist.

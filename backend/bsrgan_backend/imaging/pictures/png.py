@@ -57,7 +57,7 @@ def _write_pixels(file: BinaryIO, pixels: Pixels) -> None:
     pixel_bytes = channels * pixels.itemsize
     rows = max(1, _BAND_BYTES // (width * pixel_bytes))
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
-    above = np.zeros((1, width * pixel_bytes), np.uint8)
+    above: Bytes = np.zeros((1, width * pixel_bytes), np.uint8)
     for first in range(0, height, rows):
         # Samples of 16 bit are big-endian in PNG.
         band = np.ascontiguousarray(pixels[first : first + rows].astype(pixels.dtype.newbyteorder(">"), copy=False))
