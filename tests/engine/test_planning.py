@@ -146,6 +146,6 @@ def test_a_given_tile_is_kept() -> None:
 def test_costs_are_those_of_the_layers() -> None:
     """Multiplications for each pixel equal the sum over all weights, weighted by the resolution they work at."""
     arch = Architecture(features=5, blocks=3, growth=2, in_channels=3, out_channels=1, scale=2, unshuffle=2)
-    trunk = 9 * (5 * 12 + 5 * 5) + 3 * 3 * 9 * (5 * 2 + 7 * 2 + 9 * 2 + 11 * 2 + 13 * 5)
-    assert planning.trunk_macs(arch) == trunk
+    assert planning.join_macs(arch) == 9 * (5 * 12 + 5 * 5)
+    assert planning.block_macs(arch) == 3 * 9 * (5 * 2 + 7 * 2 + 9 * 2 + 11 * 2 + 13 * 5)
     assert planning.tail_macs(arch) == 9 * (5 * 5 * 4 + 5 * 5 * 16 + 5 * 5 * 16 + 5 * 1 * 16)

@@ -193,10 +193,6 @@ class JobTable:
             while len(self._ended) > ENDED_KEPT:
                 self._ended.popitem(last=False)
 
-    def drop(self, job: Job) -> None:
-        """Forget a job altogether."""
-        self._jobs.pop(job.id, None)
-
     def owned(self, session_id: str) -> list[Job]:
         """Jobs of a session that have not ended."""
         return [job for job in self if job.owner == session_id]

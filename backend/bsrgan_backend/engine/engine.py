@@ -1,7 +1,7 @@
 """The seam: what any runtime of an RRDBNet offers, and the driver that runs an image of any size through it.
 
-A runtime is small: the trunk's stages and the tail. Everything about size (memory, tiles,
-margins, strips, stopping) is done here once, over numpy arrays, and tested with doubles.
+A runtime is small: the trunk's stages and the tail. Everything about size (memory, tiles, margins, strips, stopping)
+is done here once, over numpy arrays, and tested with doubles.
 """
 
 from __future__ import annotations

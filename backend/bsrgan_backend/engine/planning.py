@@ -131,11 +131,6 @@ def join_macs(architecture: Architecture) -> int:
     return head_macs(architecture) + 9 * architecture.features**2
 
 
-def trunk_macs(architecture: Architecture) -> int:
-    """Multiplications of the whole trunk for each pixel."""
-    return join_macs(architecture) + architecture.blocks * block_macs(architecture)
-
-
 def tail_macs(architecture: Architecture) -> int:
     """Multiplications of the tail for each pixel of its features."""
     nf: int = architecture.features
