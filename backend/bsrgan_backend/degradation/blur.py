@@ -87,7 +87,7 @@ def blur(image: Floats, size: int, along: float, across: float, theta: float) ->
     """
     if along == across:
         taps = gaussian_taps(size, along)
-        return convolve_axes(image, taps, taps)
+        return convolve_axes(image, taps)
     return convolve(image, gaussian_kernel(size, along, across, theta))
 
 
@@ -102,24 +102,29 @@ def convolve(image: Floats, kernel: Kernel) -> Floats:
         (H, W, C) float32, a new array.
     """
     # OpenCV correlates; convolution is correlation with the flipped kernel.
-    flipped = np.ascontiguousarray(_trimmed(kernel)[::-1, ::-1])
-    return with_channels(cv2.filter2D(image, -1, flipped, borderType=cv2.BORDER_REFLECT_101), image)
+    return _correlated(image, np.ascontiguousarray(_trimmed(kernel)[::-1, ::-1]))
 
 
-def convolve_axes(image: Floats, across: Kernel, down: Kernel) -> Floats:
-    """Convolve with the outer product of two rows of taps.
+def convolve_axes(image: Floats, taps: Kernel, keep: int = 1) -> Floats:
+    """Convolve with the outer product of a row of taps with itself, and keep some of the pixels.
 
     Args:
         image: (H, W, C) float32.
-        across: (n,) float64 along each row, n odd.
-        down: (n,) float64 along each column.
+        taps: (n,) float64, n odd.
+        keep: every how many rows and columns of the result are wanted, from the first on.
 
     Returns:
-        (H, W, C) float32, a new array.
+        (ceil(H/keep), ceil(W/keep), C) float32, a new array.
     """
-    return with_channels(
-        cv2.sepFilter2D(image, -1, _flipped(across), _flipped(down), borderType=cv2.BORDER_REFLECT_101), image
-    )
+    flipped = _flipped(taps)
+    # Two calls of filter2D: sepFilter2D is four times slower for taps that are not symmetric. What is not kept of the
+    # first axis need not be worked on for the second.
+    across = np.ascontiguousarray(_correlated(image, flipped[None, :])[:, ::keep])
+    return np.ascontiguousarray(_correlated(across, flipped[:, None])[::keep])
+
+
+def _correlated(image: Floats, kernel: Kernel) -> Floats:
+    return with_channels(cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101), image)
 
 
 def _flipped(taps: Kernel) -> Kernel:

@@ -15,7 +15,7 @@ import numpy as np
 
 from bsrgan_backend.degradation import modes
 from bsrgan_backend.degradation.drawing import completed_normal
-from bsrgan_backend.degradation.pictures import Size, checked, clipped, with_channels
+from bsrgan_backend.degradation.pictures import Size, checked, with_channels
 from bsrgan_backend.degradation.presets import PRESETS, varied
 from bsrgan_backend.degradation.profiles import PROFILES
 from bsrgan_backend.degradation.recipe import Recipe, fitted, refitted, visible
@@ -166,9 +166,8 @@ def _run(image: Floats, recipe: Recipe, should_stop: StopCheck | None, on_step: 
         height, width = recipe.source
     if on_step is not None:
         on_step(len(recipe.steps), len(recipe.steps), "")
-    cut = current[:height, :width]
-    # Blurs round beyond 0..1 by a last bit; without any step the array is still the caller's.
-    return Degraded(clipped(cut.copy() if cut is image or cut.base is not None else cut), recipe)
+    # A new array even without any step; and blurs round beyond 0..1 by a last bit.
+    return Degraded(np.clip(current[:height, :width], 0.0, 1.0, order="C"), recipe)
 
 
 def _padded(image: Floats, size: Size) -> Floats:

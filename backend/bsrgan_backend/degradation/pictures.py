@@ -43,25 +43,25 @@ def checked(image: npt.NDArray[Any]) -> Floats:
         raise BackendError(
             "BAD_DTYPE", "The degradation needs 32-bit float pixels in 0..1; convert them first.", str(image.dtype)
         )
-    if image.size == 0:
-        raise BackendError("ZERO_SIZE", "The picture is empty; choose a layer or selection with at least one pixel.")
     checked_size(image.shape[:2])
     _require_unit_range(image)
     return np.ascontiguousarray(image)
 
 
 def checked_size(size: Size) -> Size:
-    """Refuse a picture that would not fit into memory.
+    """Refuse a picture that is empty or would not fit into memory.
 
     Args:
-        size: (height, width) px, both at least 1.
+        size: (height, width) px.
 
     Returns:
         The same size.
 
     Raises:
-        BackendError: TOO_MANY_PIXELS.
+        BackendError: ZERO_SIZE or TOO_MANY_PIXELS.
     """
+    if min(size) < 1:
+        raise BackendError("ZERO_SIZE", "The picture is empty; choose a layer or selection with at least one pixel.")
     if size[0] * size[1] > MOST_PIXELS:
         raise BackendError(
             "TOO_MANY_PIXELS",

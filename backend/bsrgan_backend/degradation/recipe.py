@@ -11,7 +11,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bsrgan_backend.degradation.parameters import Integer
 from bsrgan_backend.degradation.pictures import Size, checked_size
 from bsrgan_backend.degradation.request import (
     AS_IT_IS,
@@ -27,8 +26,6 @@ from bsrgan_backend.errors import BackendError
 FORMAT = "bsrgan-degradation"
 VERSION = 1
 """The model's own version: the same number, picture and build give the same bytes."""
-
-_MOST_SIDE = Integer(1, 2**28)
 
 
 @dataclass(frozen=True)
@@ -214,10 +211,9 @@ def _numbers(values: Any, count: int, part: str) -> list[int]:
 
 
 def _whole(value: Any, part: str) -> int:
-    number = _MOST_SIDE.read(f"recipe: {part}", value)
-    if number is None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise _damaged(part)
-    return number
+    return value
 
 
 def _damaged(part: str) -> BackendError:

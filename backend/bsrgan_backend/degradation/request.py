@@ -24,7 +24,8 @@ SCALES = (2, 3, 4)
 @dataclass(frozen=True)
 class _Families:
     def read(self, name: str, value: Any) -> tuple[str, ...]:
-        if not isinstance(value, Sequence) or isinstance(value, str) or not set(value) <= set(FAMILIES):
+        listed = isinstance(value, Sequence) and not isinstance(value, str)
+        if not listed or not all(item in FAMILIES for item in value):
             raise refused(name, value, f"a list of some of {', '.join(FAMILIES)}")
         return tuple(family for family in FAMILIES if family in value)
 

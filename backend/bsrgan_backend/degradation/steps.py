@@ -50,9 +50,13 @@ class Step:
     name: ClassVar[str]
     family: ClassVar[str]
 
-    def apply(self, image: Floats, canvas: Canvas) -> Floats:
+    def changed(self, image: Floats) -> Floats:
         """(H, W, 1 or 3) float32 in 0..1 to a new array of the same kind."""
         raise NotImplementedError
+
+    def apply(self, image: Floats, canvas: Canvas) -> Floats:  # noqa: ARG002 - only some changes of size need it
+        """The same where the result depends on the size of the whole picture."""
+        return self.changed(image)
 
     def weakened(self, strength: float) -> Step | None:
         """The step at a strength of 0..1; None when nothing of it is left."""
@@ -74,7 +78,7 @@ class Blur(Step):
     theta: float = parameter(Real(0.0, np.pi, "radians"), 0.0)
     size: int = parameter(Integer(0, 121, "taps", odd=True), 0)
 
-    def apply(self, image: Floats, canvas: Canvas) -> Floats:  # noqa: ARG002
+    def changed(self, image: Floats) -> Floats:
         """Blur."""
         taps = self.size or blur.full_size(max(self.along, self.across))
         return blur.blur(image, taps, self.along, self.across, self.theta)
@@ -126,7 +130,7 @@ class Classical(Step):
     scale: int = parameter(Integer(1, 8), 2)
     sigma: float = parameter(Real(0.0, 6.0, "px", varies=True), 1.0)
 
-    def apply(self, image: Floats, canvas: Canvas) -> Floats:  # noqa: ARG002
+    def changed(self, image: Floats) -> Floats:
         """Blur and sample."""
         return resizing.classical(image, self.scale, self.sigma)
 
@@ -164,7 +168,7 @@ class Gaussian(_NormalNoise):
 
     name: ClassVar[str] = "gaussian"
 
-    def apply(self, image: Floats, canvas: Canvas) -> Floats:  # noqa: ARG002
+    def changed(self, image: Floats) -> Floats:
         """Add noise."""
         return noise.add_gaussian(image, self.kind, self.level, self._matrix(), noise.generator(self.seed or 0))
 
@@ -175,7 +179,7 @@ class Speckle(_NormalNoise):
 
     name: ClassVar[str] = "speckle"
 
-    def apply(self, image: Floats, canvas: Canvas) -> Floats:  # noqa: ARG002
+    def changed(self, image: Floats) -> Floats:
         """Multiply noise in."""
         return noise.multiply_speckle(image, self.kind, self.level, self._matrix(), noise.generator(self.seed or 0))
 
@@ -190,7 +194,7 @@ class Poisson(Step):
     peak: float = parameter(Real(1.0, 1e15, "photons", varies=True), 1000.0)
     seed: int | None = parameter(_SEED, None)
 
-    def apply(self, image: Floats, canvas: Canvas) -> Floats:  # noqa: ARG002
+    def changed(self, image: Floats) -> Floats:
         """Count photons."""
         return noise.add_poisson(image, self.kind, self.peak, noise.generator(self.seed or 0))
 
@@ -207,7 +211,7 @@ class Jpeg(Step):
     family: ClassVar[str] = "jpeg"
     quality: int = parameter(Integer(1, 100, varies=True), 75)
 
-    def apply(self, image: Floats, canvas: Canvas) -> Floats:  # noqa: ARG002
+    def changed(self, image: Floats) -> Floats:
         """Compress and read back."""
         return jpeg.compress(image, self.quality)
 
@@ -237,7 +241,7 @@ class Camera(Step):
     amount: float = parameter(Real(0.0, 1.0), 1.0)
     seed: int | None = parameter(_SEED, None)
 
-    def apply(self, image: Floats, canvas: Canvas) -> Floats:  # noqa: ARG002
+    def changed(self, image: Floats) -> Floats:
         """Photograph the picture."""
         sensor = camera.Sensor(
             self.mix,
@@ -275,7 +279,7 @@ class Sharpen(Step):
     radius: int = parameter(Integer(1, 200, "taps"), 50)
     threshold: float = parameter(Real(0.0, 255.0, "8-bit levels"), 10.0)
 
-    def apply(self, image: Floats, canvas: Canvas) -> Floats:  # noqa: ARG002
+    def changed(self, image: Floats) -> Floats:
         """Sharpen."""
         return sharpening.sharpen(image, self.weight, self.radius, self.threshold)
 
