@@ -203,6 +203,23 @@ def test_a_level_scales_the_pattern_and_does_not_change_it():
         assert one.any()
 
 
+@pytest.mark.parametrize("kind", noise.KINDS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_bands_of_rows_hold_the_field_of_the_whole(kind, channels, monkeypatch):
+    """Noise drawn a few rows at a time is that of one go, but for the last bit of mixed channels."""
+    image = np.ascontiguousarray(picture("synthetic256")[:61, :50, :channels])
+    covariance = (90.0, 20, 10, 20, 80, 30, 10, 30, 70)
+    steps = (
+        Gaussian(kind, 9.0, covariance, 3),
+        Speckle(kind, 20.0, covariance, 3),
+        *(Poisson(one, 200.0, 3) for one in noise.POISSON_KINDS),
+    )
+    whole = [step.apply(image, CANVAS) for step in steps]
+    monkeypatch.setattr(noise, "_BAND_PX", 350)
+    for step, wanted in zip(steps, whole, strict=True):
+        np.testing.assert_allclose(step.apply(image, CANVAS), wanted, atol=1e-7)
+
+
 def test_the_root_of_a_singular_covariance_is_real():
     """A covariance of rank one has a root that squares to it."""
     matrix = np.outer([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])

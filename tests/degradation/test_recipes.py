@@ -147,6 +147,35 @@ def test_not_a_number_is_refused():
         refusal(text[:start] + bad + text[end:])
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data(), st.integers(0, 20))
+def test_any_change_is_refused_or_is_a_recipe(data, seed):
+    """Whatever one value of a recipe is replaced by, reading it works or gives a sentence."""
+    values = recipe_of(seed=seed, mode="bsrgan-plus").to_json()
+    holder = data.draw(st.sampled_from([values, values["request"], *values["steps"]]))
+    holder[data.draw(st.sampled_from(sorted(holder)))] = data.draw(JSON)
+    try:
+        assert read_recipe(values).result
+    except BackendError as error:
+        assert error.code in ("BAD_PARAM", "TOO_MANY_PIXELS")  # noqa: PT017 - both outcomes are right
+
+
+def test_a_recipe_knows_whether_its_replay_is_exact():
+    """A recipe of this build says so; one of other libraries does not, and keeps their names."""
+    recipe = recipe_of()
+    assert recipe.is_of_this_build
+    other = read_recipe(recipe.to_json() | {"build": "numpy 1, opencv 2"})
+    assert not other.is_of_this_build
+    assert loads(other.dumps()).build == "numpy 1, opencv 2"
+
+
 def test_recipes_of_huge_pictures_are_refused():
     """A source that nobody could hold is refused without work."""
     values = recipe_of().to_json()

@@ -14,12 +14,14 @@ from bsrgan_backend.degradation.degrading import Degraded, Stopped, degrade, pla
 from bsrgan_backend.degradation.pairs import cropped_to_multiple, reference
 from bsrgan_backend.degradation.recipe import VERSION, Recipe, loads, read_recipe
 from bsrgan_backend.degradation.request import Request, read_request
+from bsrgan_backend.degradation.steps import Step
 
 __all__ = [
     "VERSION",
     "Degraded",
     "Recipe",
     "Request",
+    "Step",
     "Stopped",
     "cropped_to_multiple",
     "degrade",

@@ -19,7 +19,7 @@ from bsrgan_backend.degradation.pictures import Size, checked, with_channels
 from bsrgan_backend.degradation.presets import PRESETS, varied
 from bsrgan_backend.degradation.profiles import PROFILES
 from bsrgan_backend.degradation.recipe import Recipe, fitted, refitted, visible
-from bsrgan_backend.degradation.request import AS_IT_IS, BSRGAN, BSRGAN_PLUS, MANUAL, Request, checked_request
+from bsrgan_backend.degradation.request import AS_IT_IS, BSRGAN, BSRGAN_PLUS, MANUAL, PRESET, Request, checked_request
 from bsrgan_backend.degradation.resizing import resize
 from bsrgan_backend.degradation.steps import Camera, Gaussian, Poisson, Speckle, Step
 from bsrgan_backend.degradation.streams import Streams, field_seed
@@ -31,6 +31,7 @@ StopCheck = Callable[[], bool]
 StepReport = Callable[[int, int, str], None]
 """Steps done, steps in all, and the name of the next one ("" at the end)."""
 
+_USUAL_SCALE = 4
 _RETURNS = {"nearest": "nearest", "bicubic": "cubic", "area": "area"}
 
 
@@ -118,22 +119,17 @@ def replay(
 def _drawn(request: Request) -> tuple[Request, tuple[Step, ...]]:
     """The request with its scale filled in, and the steps before strength and switches."""
     streams, profile = Streams(request.seed), PROFILES[request.profile]
+    preset = PRESETS[request.preset]
+    scale = request.scale or {MANUAL: 1, PRESET: preset.scale}.get(request.mode, _USUAL_SCALE)
     if request.mode == MANUAL:
-        manual = tuple(_completed(step, streams.step(number)) for number, step in enumerate(request.steps))
-        return replace(request, scale=request.scale or 1), manual
-    if request.mode in (BSRGAN, BSRGAN_PLUS):
-        scale = request.scale or 4
-        random = request.mode
+        steps = [_completed(step, streams.step(number)) for number, step in enumerate(request.steps)]
+    elif request.mode == BSRGAN_PLUS:
+        steps = modes.bsrgan_plus(scale, profile, streams, request.shuffle)
+    elif request.mode == BSRGAN or preset.is_random:
+        steps = modes.bsrgan(scale, profile, streams)
     else:
-        preset = PRESETS[request.preset]
-        scale = request.scale or preset.scale
-        if not preset.is_random:
-            steps = (_varied(step, streams.step(n), request.variation) for n, step in enumerate(preset.steps))
-            return replace(request, scale=scale), tuple(steps)
-        random = BSRGAN
-    if random == BSRGAN:
-        return replace(request, scale=scale), tuple(modes.bsrgan(scale, profile, streams))
-    return replace(request, scale=scale), tuple(modes.bsrgan_plus(scale, profile, streams, request.shuffle))
+        steps = [_varied(step, streams.step(number), request.variation) for number, step in enumerate(preset.steps)]
+    return replace(request, scale=scale), tuple(steps)
 
 
 def _varied(step: Step, rng: np.random.Generator, variation: float) -> Step:

@@ -62,6 +62,11 @@ class Recipe:
         """The source padded to a multiple of what it is divided by."""
         return _canvas(self.steps, self.scale, self.source)
 
+    @property
+    def is_of_this_build(self) -> bool:
+        """Whether a replay here gives the same bytes; elsewhere noise fields and JPEG may differ."""
+        return self.build == this_build()
+
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain JSON values."""
         sized = zip(self.steps, self.sizes, strict=True)
@@ -99,8 +104,12 @@ def fitted(request: Request, steps: tuple[Step, ...], source: Size, channels: in
         size = checked_size(step.size_after(size, canvas))
         sizes.append(size)
     result = source if request.same_size != AS_IT_IS else visible(size, source, canvas)
-    build = f"numpy {np.__version__}, opencv {cv2.__version__}"
-    return Recipe(replace(request, steps=()), source, channels, steps, tuple(sizes), result, build)
+    return Recipe(replace(request, steps=()), source, channels, steps, tuple(sizes), result, this_build())
+
+
+def this_build() -> str:
+    """The libraries that decide about the last bits: their random fields, their JPEG and their filters."""
+    return f"numpy {np.__version__}, opencv {cv2.__version__}"
 
 
 def refitted(recipe: Recipe, source: Size, channels: int) -> Recipe:
