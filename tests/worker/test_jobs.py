@@ -154,7 +154,6 @@ def test_rows_out_of_order_are_no_result():
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"task": "paint"}, "BAD_PARAM"),
         ({"dtype": "f64"}, "BAD_DTYPE"),
         ({"channels": 5}, "BAD_SHAPE"),
         ({"width": 0}, "ZERO_SIZE"),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,15 +23,10 @@ from bsrgan_backend.imaging.pixels import Floats, PixelFormat
 from bsrgan_backend.imaging.resampling import StripResizer
 from bsrgan_backend.worker import spool
 from bsrgan_backend.worker.reports import Progress
+from bsrgan_backend.worker.work import Cancelled, ShouldStop
 from bsrgan_wire import limits
 
 _BAND_PX = 4 * 1024 * 1024
-
-ShouldStop = Callable[[], bool]
-
-
-class Cancelled(Exception):
-    """The job was stopped on request; nothing is wrong."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +35,7 @@ class JobSpec:
 
     Attributes:
         job: its id.
-        task: "upscale".
+        task: its name; `tasks.TASKS` says which there are.
         size: (height, width) of the picture.
         out_size: (height, width) of the result; any, independent of the model's scale.
         layout: type and channels of both.
@@ -70,8 +64,6 @@ class JobSpec:
             PixelFormat(str(message["dtype"]), int(message["channels"])),
             str(message.get("model", "")),
         )
-        if spec.task != "upscale":
-            raise BackendError("BAD_PARAM", "The daemon does not know this task; run the installer again.", spec.task)
         if min(*spec.size, *spec.out_size) < 1:
             raise BackendError("ZERO_SIZE", "The picture is empty; choose a layer with at least one pixel.")
         if max(*spec.size, *spec.out_size) > limits.SIDE_PX:

@@ -13,9 +13,10 @@ from typing import Any, NoReturn
 from bsrgan_backend.engine import trials
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.link import Link, LinkClosed
-from bsrgan_backend.worker import jobs
+from bsrgan_backend.worker import tasks
 from bsrgan_backend.worker.reports import Heartbeat, Outbox, Progress
 from bsrgan_backend.worker.residency import Residency, Resident
+from bsrgan_backend.worker.work import Cancelled, Finished, Work
 from bsrgan_wire.errors import CODES
 
 log = logging.getLogger(__name__)
@@ -128,7 +129,7 @@ class Service:
         """Do a job and say how it ended. The boundary of the worker: nothing unexpected gets past it."""
         try:
             return self._done(run)
-        except jobs.Cancelled:
+        except Cancelled:
             return {"t": "cancelled", "job": run.job}
         except BackendError as error:
             log.info("job failed: %s", error)
@@ -142,27 +143,21 @@ class Service:
 
     def _done(self, run: _Run) -> dict[str, Any]:
         started = time.monotonic()
-        spec = jobs.JobSpec.of(run.message)
+        task = tasks.find(str(run.message.get("task", "")))
+        order = task.read(run.message)
         source, target = run.files
-        log.info("job: %d x %d to %d x %d, %s", *spec.size[::-1], *spec.out_size[::-1], spec.layout)
-        progress = Progress(spec.job, self._outbox.send)
-        resident, notes = self._load(spec.model, run, progress)
+        progress = Progress(run.job, self._outbox.send)
+        resident, notes = (
+            self._load(str(run.message.get("model", "")), run, progress) if task.needs_model else (None, [])
+        )
         with self._lock:
             run.in_engine = True
-        outcome = jobs.upscale(spec, resident.engine, source, target, progress, run.cancelled.is_set, resident.rate)
-        resident.rate = progress.rate or resident.rate
+        finished = task.run(order, Work(source, target, progress, run.cancelled.is_set, resident))
         progress.phase("finishing")
         seconds = time.monotonic() - started
-        log.info("job done in %.3f s, engine %.3f s", seconds, outcome.engine_seconds)
-        return {
-            "t": "done",
-            "job": spec.job,
-            "model": resident.model,
-            "total": outcome.total,
-            "seconds": round(seconds, 4),
-            "engine_seconds": round(outcome.engine_seconds, 4),
-            "notes": [note[:_NOTE_CHARS] for note in (*notes, *resident.engine.notes)][:_NOTES],
-        }
+        log.info("job done in %.3f s, engine %.3f s", seconds, finished.engine_seconds)
+        engine_notes = resident.engine.notes if resident else ()
+        return _done(run.job, resident.model if resident else "", finished, seconds, (*notes, *engine_notes))
 
     def _load(self, asked: str, run: _Run, progress: Progress) -> tuple[Resident, list[str]]:
         _unless_cancelled(run)
@@ -188,7 +183,22 @@ class Service:
 
 def _unless_cancelled(run: _Run) -> None:
     if run.cancelled.is_set():
-        raise jobs.Cancelled
+        raise Cancelled
+
+
+def _done(job: str, model: str, finished: Finished, seconds: float, notes: tuple[str, ...]) -> dict[str, Any]:
+    message = {
+        "t": "done",
+        "job": job,
+        "model": model,
+        "total": finished.total,
+        "seconds": round(seconds, 4),
+        "engine_seconds": round(finished.engine_seconds, 4),
+        "notes": [note[:_NOTE_CHARS] for note in (*notes, *finished.notes)][:_NOTES],
+    }
+    if finished.size is not None:
+        message |= {"height": finished.size[0], "width": finished.size[1]}
+    return message | {"recipe": finished.recipe} if finished.recipe else message
 
 
 def _failed(job: str, code: str, text: str, detail: str = "") -> dict[str, Any]:
