@@ -49,7 +49,7 @@ def run(loaded: paddle_engine.PaddleEngine, image: Array, tile: int | None = Non
 
 def eager(image: Array, weights: Weights) -> Array:
     """One pass of Paddle's plain layers over the whole image."""
-    tensors = {name: paddle.to_tensor(array) for name, array in weights.tensors.items()}
+    tensors = {name: paddle.to_tensor(array) for name, array in rrdbnet.absorbed(weights.tensors).items()}
     with paddle.no_grad():
         batch = paddle.to_tensor(np.ascontiguousarray(image.transpose(2, 0, 1)[np.newaxis]))
         result = rrdbnet.forward(batch, tensors, weights.architecture).numpy()
@@ -104,10 +104,11 @@ def test_blocks_do_not_share_weights(cache: Path) -> None:
     image = np.ascontiguousarray(noise(17, 19, 6).transpose(2, 0, 1)[np.newaxis])
     for name in predictors.ENGINES:
         engine = paddle_engine.load(weights, cache, threads=1, engines=(name,))
+        single = engine.methods("exact")[-1]
         for index in (0, 1, 2, 0):
-            tensors = {key: paddle.to_tensor(value) for key, value in weights.tensors.items()}
+            tensors = {key: paddle.to_tensor(value) for key, value in rrdbnet.absorbed(weights.tensors).items()}
             expected = rrdbnet.block(paddle.to_tensor(image), tensors, f"body.{index}.").numpy()
-            assert np.abs(engine.block(index, image) - expected).max() < CLOSE, (name, index)
+            assert np.abs(engine.blocks(single, index, image, "exact") - expected).max() < CLOSE, (name, index)
 
 
 @pytest.mark.parametrize("tile", [16, 23, 32, 40])
@@ -233,7 +234,7 @@ def test_a_real_engine_with_wrong_numbers_is_left_out(
 ) -> None:
     """OneDNN with the pass that makes it keep its first weights fails its trial by its numbers."""
 
-    def caching(config: object, _blobs: Path) -> None:
+    def caching(config: object, _blobs: Path, _precision: str) -> None:
         config.enable_mkldnn()  # type: ignore[attr-defined]
         config.enable_new_ir(True)  # type: ignore[attr-defined]
         config.enable_new_executor(True)  # type: ignore[attr-defined]

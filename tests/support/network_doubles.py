@@ -10,7 +10,7 @@ from bsrgan_backend.models.weights import Architecture
 
 Array = npt.NDArray[np.float32]
 
-SMALL_MEMORY = planning.Footprint(block=100, tail=100)
+SINGLE = planning.Method("single", 1, 100)
 
 
 class Nearest:
@@ -21,7 +21,7 @@ class Nearest:
             max(4, channels * unshuffle**2), blocks, 4, channels, channels, scale, unshuffle
         )
         self.facts = engine.Facts("cpu", "double", "double", "0", "fp32", 1)
-        self.footprint = SMALL_MEMORY
+        self.ways = (SINGLE,)
         self.calls: list[str] = []
         self.largest_px = 0
 
@@ -37,17 +37,27 @@ class Nearest:
         self._note("head", image)
         return self._head(image)
 
-    def block(self, index: int, features: Array) -> Array:
-        """What `_block` makes of it."""
+    def methods(self, precision: str) -> tuple[planning.Method, ...]:
+        """One block at a time, unless a test says otherwise."""
+        return self.ways
+
+    def footprint(self, precision: str) -> planning.Footprint:
+        """Next to nothing."""
+        return planning.Footprint(edge=10, tail=100)
+
+    def blocks(self, method: planning.Method, first: int, features: Array, precision: str) -> Array:
+        """What `_block` makes of it, once for every block of the group."""
         self._note("block", features)
-        return self._block(index, features)
+        for index in range(first, min(first + method.group, self.architecture.blocks)):
+            features = self._block(index, features)
+        return features
 
     def join(self, image: Array, features: Array) -> Array:
         """What `_join` makes of it."""
         self._note("join", features)
         return self._join(image, features)
 
-    def tail(self, features: Array) -> Array:
+    def tail(self, features: Array, precision: str = "exact") -> Array:
         """Features spread over the result's pixels."""
         self._note("tail", features)
         return self._tail(features)

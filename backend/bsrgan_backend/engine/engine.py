@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bsrgan_backend.engine import host, planning, staging
+from bsrgan_backend.engine.planning import Span
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture
 
@@ -46,7 +47,7 @@ class Facts:
         device_name: the processor's name.
         engine: `openvino`, `onednn` or `native`.
         engine_version: of the library that does the arithmetic.
-        precision: `fp32`.
+        precision: `fp32`, or `bf16` when the blocks and the tail multiply in bfloat16.
         threads: that compute at once.
     """
 
@@ -72,20 +73,22 @@ class Network(Protocol):
     def architecture(self) -> Architecture:
         """What it is."""
 
-    @property
-    def footprint(self) -> planning.Footprint:
-        """Memory it takes for each pixel."""
+    def methods(self, precision: str) -> tuple[planning.Method, ...]:
+        """The ways in which it can run the blocks in a precision, with what they cost."""
+
+    def footprint(self, precision: str) -> planning.Footprint:
+        """Memory that it takes for the rest."""
 
     def head(self, image: Array) -> Array:
-        """The trunk's first stage: image → features (1, nf, H, W)."""
+        """The trunk's first convolution: image → features (1, nf, H, W)."""
 
-    def block(self, index: int, features: Array) -> Array:
-        """The trunk's stage `index` of 0..nb-1: features → features."""
+    def blocks(self, method: planning.Method, first: int, features: Array, precision: str) -> Array:
+        """`method.group` blocks from number `first` on, or as many as there are: features → features."""
 
     def join(self, image: Array, features: Array) -> Array:
-        """The trunk's last stage, with the long skip: image and last features → features."""
+        """The trunk's last convolution, with the long skip: image and last features → features."""
 
-    def tail(self, features: Array) -> Array:
+    def tail(self, features: Array, precision: str) -> Array:
         """Features → (1, C_out, fH, fW), f = 2 ** doublings; not clamped."""
 
 
@@ -113,8 +116,9 @@ class Engine(Protocol):
         *,
         memory_budget_bytes: int | None = None,
         tile: int | None = None,
+        precision: str | None = None,
     ) -> None:
-        """As the function `upscale` below, with this model."""
+        """As the function `upscale` below; `precision` None or "auto" is the one that it was loaded with."""
 
 
 def upscale(
@@ -127,7 +131,8 @@ def upscale(
     memory_budget_bytes: int | None = None,
     tile: int | None = None,
     spool: Path | None = None,
-) -> None:
+    precision: str = "exact",
+) -> tuple[str, ...]:
     """Run an image of any size through the network; the result is that of one pass over the whole image.
 
     Args:
@@ -135,45 +140,72 @@ def upscale(
         image: (H, W, C) float32, 0..1, finite; C is the network's `in_channels`.
         sink: gets the result, (sH, sW, C_out), row by row; nothing here holds all of it.
         on_progress: called at the start and after every tile.
-        should_stop: asked before every tile and strip, so it works within one tile.
+        should_stop: asked before every tile and strip, so it works within one tile. It may run another, small image
+            through the same network before it answers.
         memory_budget_bytes: memory that the run may take on top of what the process has; None for most of what
             is free.
-        tile: longest side of a tile in pixels of the image, margin not counted; None to choose.
+        tile: longest side of a tile in pixels of the image, margin not counted; None to choose. A chosen tile is cut
+            smaller when memory runs out; a given one never is.
         spool: folder for a file that takes the features of very large images; None to keep them in memory.
+        precision: "exact" or "fast".
+
+    Returns:
+        Sentences about what was done differently than planned.
 
     Raises:
         Stopped: `should_stop` said so.
         BackendError: HOST_OOM, DISK_FULL; BAD_SHAPE for another number of channels; MODEL_LOAD when the result is
             not finite.
     """
+    plan = plan_for(network, image, precision, memory_budget_bytes, tile, can_spool=spool is not None)
+    run = _Run(network, plan, precision, on_progress, should_stop, may_shrink=tile is None)
+    try:
+        run.whole(unshuffled(image, network.architecture.unshuffle), image.shape[:2], sink, spool)
+    except MemoryError as error:
+        text = "There is too little free memory for this picture; close other programs or select a smaller area."
+        if tile is not None:
+            text = f"There is too little free memory for tiles of {tile} pixels; choose smaller ones or 'automatic'."
+        raise BackendError("HOST_OOM", text, f"{error} (planned {plan.need_bytes} bytes)") from error
+    return run.notes()
+
+
+def plan_for(
+    network: Network,
+    image: Array,
+    precision: str,
+    memory_budget_bytes: int | None = None,
+    tile: int | None = None,
+    *,
+    can_spool: bool = False,
+) -> planning.Plan:
+    """What `upscale` will do with an image, and the memory that it will take; arguments as there.
+
+    Raises:
+        BackendError: BAD_SHAPE or HOST_OOM.
+    """
     architecture = network.architecture
     if image.ndim != 3 or min(image.shape) < 1 or image.shape[2] != architecture.in_channels:
         text = f"The model takes pictures of {architecture.in_channels} channel(s); convert the picture and try again."
         raise BackendError("BAD_SHAPE", text, f"shape {image.shape}")
-    budget = memory_budget_bytes or int(host.available_memory_bytes() * MEMORY_SHARE)
     factor = architecture.unshuffle
-    plan = planning.make_plan(
+    return planning.make_plan(
         math.ceil(image.shape[0] / factor),
         math.ceil(image.shape[1] / factor),
         architecture,
-        network.footprint,
-        budget,
+        network.methods(precision),
+        network.footprint(precision),
+        memory_budget_bytes or int(host.available_memory_bytes() * MEMORY_SHARE),
         tile=None if tile is None else max(1, tile // factor),
-        can_spool=spool is not None,
+        can_spool=can_spool,
     )
-    try:
-        run = _Run(network, plan, on_progress, should_stop)
-        run.whole(unshuffled(image, factor), image.shape[:2], sink, spool)
-    except MemoryError as error:
-        text = "There is too little free memory for this picture; close other programs or select a smaller area."
-        raise BackendError("HOST_OOM", text, f"{error} (planned {plan.need_bytes} of {budget} bytes)") from error
 
 
-def trunk(network: Network, image: Array) -> Array:
+def trunk(network: Network, image: Array, precision: str = "exact") -> Array:
     """All stages of the trunk over a whole image in one piece: (1, C·u², H, W) unshuffled → (1, nf, H, W) features."""
+    method = network.methods(precision)[0]
     features = network.head(image)
-    for index in range(network.architecture.blocks):
-        features = network.block(index, features)
+    for first in range(0, network.architecture.blocks, method.group):
+        features = network.blocks(method, first, features, precision)
     return network.join(image, features)
 
 
@@ -206,37 +238,78 @@ class _Run:
         self,
         network: Network,
         plan: planning.Plan,
+        precision: str,
         on_progress: OnProgress,
         should_stop: Callable[[], bool],
+        *,
+        may_shrink: bool,
     ) -> None:
         self._network = network
         self._plan = plan
+        self._precision = precision
         self._on_progress = on_progress
         self._should_stop = should_stop
+        self._shrinking = [
+            staging.Shrinking(margin, may_shrink=may_shrink)
+            for margin in (plan.method.margin, planning.JOIN_MARGIN, planning.TAIL_MARGIN)
+        ]
+        self._is_redone = False
         self._done = 0.0
         self._total = self._work()
         self._tile = 0
-        self._tiles = plan.trunk.tiles * (network.architecture.blocks + 1) + plan.tail.tiles
+        groups = math.ceil(network.architecture.blocks / plan.method.group)
+        self._tiles = plan.trunk.tiles * groups + plan.edges.tiles + plan.tail.tiles
 
     def whole(self, image: Array, size: tuple[int, ...], sink: Sink, spool: Path | None) -> None:
         """Trunk, then tail; `image` is unshuffled, `size` the (height, width) that was given."""
         self._stop_here()
         self._on_progress(0, self._units(self._total), 0, self._tiles)
-        features = self._trunk(image, spool)
-        self._tail(features, size, sink)
+        self._tail(self._trunk(image, spool), size, sink)
+
+    def notes(self) -> tuple[str, ...]:
+        """What was done differently than planned, as sentences."""
+        notes = []
+        if any(one.has_shrunk for one in self._shrinking):
+            notes.append("Memory ran short, so the picture was worked on in smaller pieces.")
+        if self._is_redone:
+            notes.append("A part had no finite values in the fast precision and was done again in the exact one.")
+        return tuple(notes)
 
     def _trunk(self, image: Array, spool: Path | None) -> Array:
-        network, architecture, grid = self._network, self._network.architecture, self._plan.trunk
+        architecture, plan = self._network.architecture, self._plan
+        blocks, edges, _tail = self._shrinking
         shape = (architecture.features, *image.shape[2:])
-        features = staging.allocate(shape, spool if self._plan.spooled else None)
-        thin = staging.regrid(grid, planning.JOIN_MARGIN)
-        staging.fill(features, image, thin, network.head, self._stop_here)
-        for index in range(architecture.blocks):
-            stage = functools.partial(_block, network, index)
-            staging.apply(features, grid, stage, self._stop_here, self._advancing(planning.block_macs(architecture)))
-        stage = functools.partial(_join, network, image)
-        staging.apply(features, thin, stage, self._stop_here, self._advancing(planning.join_macs(architecture)))
-        return features
+        features = staging.allocate(shape, spool if plan.spooled else None, spool)
+
+        def head(tile: Array, rows: Span, columns: Span) -> Array:
+            return edges.run(lambda seen, _rows, _columns: self._network.head(seen), tile, rows, columns)
+
+        def join(tile: Array, rows: Span, columns: Span) -> Array:
+            return edges.run(self._joining(image), tile, rows, columns)
+
+        staging.fill(features, image, plan.edges, head, self._stop_here)
+        for first in range(0, architecture.blocks, plan.method.group):
+            count = min(plan.method.group, architecture.blocks - first)
+            stage = functools.partial(blocks.run, functools.partial(self._blocks, first))
+            done = self._advancing(planning.block_macs(architecture) * count)
+            features = staging.apply(features, plan.trunk, stage, self._stop_here, done)
+        done = self._advancing(planning.join_macs(architecture))
+        return staging.apply(features, plan.edges, join, self._stop_here, done)
+
+    def _joining(self, image: Array) -> staging.Stage:
+        return lambda seen, rows, columns: self._network.join(staging.cut(image, rows, columns), seen)
+
+    def _blocks(self, first: int, tile: Array, _rows: Span, _columns: Span) -> Array:
+        network, method = self._network, self._plan.method
+        result = network.blocks(method, first, tile, self._precision)
+        if self._precision == "exact" or _is_finite(result):
+            return result
+        self._is_redone = True
+        exact = min(network.methods("exact"), key=lambda one: one.group)
+        result = tile
+        for index in range(first, min(first + method.group, network.architecture.blocks), exact.group):
+            result = network.blocks(exact, index, result, "exact")
+        return result
 
     def _tail(self, features: Array, size: tuple[int, ...], sink: Sink) -> None:
         architecture = self._network.architecture
@@ -244,19 +317,28 @@ class _Run:
         height, width = (side * architecture.scale for side in size)
         for rows in self._plan.tail.rows:
             first = rows.start * factor
-            strip = np.empty(
-                (min(height, rows.stop * factor) - first, width, architecture.out_channels), dtype=np.float32
-            )
+            last = min(height, rows.stop * factor)
+            strip = np.empty((last - first, width, architecture.out_channels), dtype=np.float32)
+            own = Span(0, rows.stop - rows.start, rows.low - rows.start, rows.high - rows.start)
             for columns in self._plan.tail.columns:
                 self._stop_here()
                 seen = staging.cut(features[np.newaxis], rows, columns)
-                result = self._network.tail(seen)[0]
-                staging.place(result, strip, rows, columns, factor)
+                result = self._shrinking[2].run(self._tail_tile, seen, rows, columns)
+                staging.place(result[0], strip.transpose(2, 0, 1), own, columns, factor)
                 self._advance(seen[0, 0].size * planning.tail_macs(architecture))
-            if not np.isfinite(strip).all():
-                text = "The model gave values that are no numbers for this picture; try another model."
-                raise BackendError("MODEL_LOAD", text)
             sink(first, strip)
+
+    def _tail_tile(self, tile: Array, _rows: Span, _columns: Span) -> Array:
+        result = self._network.tail(tile, self._precision)
+        if _is_finite(result):
+            return result
+        if self._precision != "exact":
+            self._is_redone = True
+            result = self._network.tail(tile, "exact")
+        if not np.isfinite(result).all():
+            text = "The model gave values that are no numbers for this picture; try another model."
+            raise BackendError("MODEL_LOAD", text)
+        return result
 
     def _stop_here(self) -> None:
         if self._should_stop():
@@ -275,18 +357,14 @@ class _Run:
 
     def _work(self) -> float:
         architecture, plan = self._network.architecture, self._plan
-        tail = plan.tail.total_px * planning.tail_macs(architecture)
-        thin = staging.regrid(plan.trunk, planning.JOIN_MARGIN)
         return float(
-            tail
+            plan.tail.total_px * planning.tail_macs(architecture)
             + plan.trunk.total_px * planning.block_macs(architecture) * architecture.blocks
-            + thin.total_px * planning.join_macs(architecture)
+            + plan.edges.total_px * planning.join_macs(architecture)
         )
 
 
-def _block(network: Network, index: int, tile: Array, _rows: planning.Span, _columns: planning.Span) -> Array:
-    return network.block(index, tile)
-
-
-def _join(network: Network, image: Array, tile: Array, rows: planning.Span, columns: planning.Span) -> Array:
-    return network.join(staging.cut(image, rows, columns), tile)
+def _is_finite(values: Array) -> bool:
+    # The sum of finite values is finite far cheaper than isfinite; only doubt is looked at closely.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())

@@ -124,6 +124,12 @@ def processor_name() -> str:
     return platform.processor() or platform.machine() or "CPU"
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware, as far as the system says: Linux on x86 does."""
+    flags = re.search(r"^flags\s*:(.*)$", _read(Path("/proc/cpuinfo")), re.MULTILINE)
+    return flags is not None and bool({"avx512_bf16", "amx_bf16"} & set(flags.group(1).split()))
+
+
 def _number(path: Path) -> int:
     text = _read(path).strip()
     return int(text) if text.isdigit() else 0

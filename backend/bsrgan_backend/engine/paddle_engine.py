@@ -5,23 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine import engine, host, planning, predictors, rrdbnet, saving
+from bsrgan_backend.engine import engine, host, planning, precision, predictors, rrdbnet, saving
 from bsrgan_backend.engine.runtime import VERSION, check_version
 from bsrgan_backend.models.weights import Architecture, Weights
 
 Array = npt.NDArray[np.float32]
 
-FOOTPRINTS = {
-    "openvino": planning.Footprint(block=9, tail=4),
-    "onednn": planning.Footprint(block=13, tail=5),
-    "native": planning.Footprint(block=12, tail=21),
-}
-"""How many copies of its largest array each predictor holds, measured with the full net (DESIGN.md)."""
+GROUPS, SINGLES, BLOCK = "groups", "singles", "block"
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +34,8 @@ class PaddleEngine:
         self._architecture = weights.architecture
         self._blocks = block_weights(weights)
         self._folder = folder
-        self._predictors = choice.predictors
+        self._engine = choice.engine
+        self._predictors = {(name, "exact"): one for name, one in choice.predictors.items()}
         self._threads = threads
         self._spool = spool
         self._notes = choice.notes
@@ -56,40 +53,57 @@ class PaddleEngine:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One sentence for each engine that was left out, and why."""
+        """Sentences about how it was loaded and what its last run did differently."""
         return self._notes
 
-    @property
-    def footprint(self) -> planning.Footprint:
-        """Memory of its predictors, from the sizes of the arrays inside and the engine's measured multiples."""
-        architecture, multiples = self._architecture, FOOTPRINTS[self._facts.engine]
-        dense = 4 * (architecture.features + 4 * architecture.growth)
-        return planning.Footprint(
-            block=dense * multiples.block,
-            tail=4 * architecture.features * 4**architecture.doublings * multiples.tail,
-        )
+    def settle(self, asked: str) -> None:
+        """Choose between exact and fast for runs that do not ask for either.
+
+        Args:
+            asked: "exact", "fast", or "auto" for what a trial on this processor shows to be better.
+        """
+        verdict = precision.choose(self, asked, self._folder)
+        self._facts = replace(self._facts, precision="bf16" if verdict.is_fast else "fp32")
+        self._notes += (verdict.note,) if verdict.note else ()
+
+    def methods(self, precision: str) -> tuple[planning.Method, ...]:
+        """Groups with their weights inside for what fits in one piece; for tiles, single blocks.
+
+        The tiles' blocks must give the same bits as the groups: in fp32 the block with weights as inputs does, and
+        takes least memory; in bf16 its biases are rounded once more, so blocks with their weights inside are used.
+        """
+        return precision_methods(self._engine, self._architecture, precision)
+
+    def footprint(self, precision: str) -> planning.Footprint:
+        """Memory of its other predictors, from the sizes of the arrays inside and the engine's measured multiples."""
+        architecture, multiples = self._architecture, _FOOTPRINTS[self._engine]
+        tail = multiples.tail_fast if precision == "fast" else multiples.tail
+        feature = 4 * architecture.features
+        return planning.Footprint(edge=feature * 8, tail=int(feature * 4**architecture.doublings * tail))
 
     def head(self, image: Array) -> Array:
-        """The trunk's first stage."""
-        return self._predictors["head"].run({"image": image})
+        """The trunk's first convolution."""
+        return self._predictor("head").run({"image": image})
 
-    def block(self, index: int, features: Array) -> Array:
-        """One RRDB."""
-        return self._predictors["block"].run({"features": features, **self._blocks[index]})
+    def blocks(self, method: planning.Method, first: int, features: Array, precision: str) -> Array:
+        """`method.group` RRDBs from number `first` on."""
+        predictor = self._predictor(method.name, precision)
+        if method.name == BLOCK:
+            return predictor.run({"features": features, **self._blocks[first]})
+        taken = np.zeros(-(-self._architecture.blocks // method.group), np.int32)
+        taken[first // method.group] = 1
+        return predictor.run({"features": features, "taken": taken})
 
     def join(self, image: Array, features: Array) -> Array:
-        """The trunk's last stage."""
-        return self._predictors["join"].run({"image": image, "features": features})
+        """The trunk's last convolution."""
+        return self._predictor("join").run({"image": image, "features": features})
 
-    def tail(self, features: Array) -> Array:
+    def tail(self, features: Array, precision: str = "exact") -> Array:
         """Features → result."""
-        name = "tail"
-        if self._facts.engine == "onednn" and features.shape[2:] == (1, 1):
+        if self._engine == "onednn" and features.shape[2:] == (1, 1):
             # OneDNN's enlargement of a single pixel gives garbage: it takes the strides for another layout's.
-            name = "tail of a pixel"
-            if name not in self._predictors:
-                self._predictors[name] = predictors.Predictor(self._folder, "tail", "native", self._threads)
-        return self._predictors[name].run({"features": features})
+            return self._predictor("tail", engine_name="native").run({"features": features})
+        return self._predictor("tail", precision).run({"features": features})
 
     def upscale(
         self,
@@ -100,9 +114,11 @@ class PaddleEngine:
         *,
         memory_budget_bytes: int | None = None,
         tile: int | None = None,
+        precision: str | None = None,
     ) -> None:
-        """As `engine.upscale`."""
-        engine.upscale(
+        """As `engine.upscale`; `precision` None or "auto" is the one that the model was loaded with."""
+        usual = "fast" if self._facts.precision == "bf16" else "exact"
+        notes = engine.upscale(
             self,
             image,
             sink,
@@ -111,14 +127,61 @@ class PaddleEngine:
             memory_budget_bytes=memory_budget_bytes,
             tile=tile,
             spool=self._spool,
+            precision=self._possible(usual if precision in (None, "auto") else str(precision)),
         )
+        self._notes += tuple(note for note in notes if note not in self._notes)
+
+    def _possible(self, wanted: str) -> str:
+        return wanted if precision.is_possible(self._engine) else "exact"
+
+    def _predictor(self, name: str, precision: str = "exact", engine_name: str = "") -> predictors.Predictor:
+        key = (f"{name} {engine_name}".strip(), precision)
+        if key not in self._predictors:
+            self._predictors[key] = predictors.Predictor(
+                self._folder, name, engine_name or self._engine, self._threads, precision
+            )
+        return self._predictors[key]
+
+
+def precision_methods(engine_name: str, architecture: Architecture, precision: str) -> tuple[planning.Method, ...]:
+    """The ways in which an engine runs the blocks, the fastest for one piece first."""
+    multiples = _FOOTPRINTS[engine_name]
+    dense = 4 * (architecture.features + 4 * architecture.growth)
+    block = planning.Method(BLOCK, 1, int(dense * multiples.block), 1.12)
+    if engine_name != "openvino":
+        return (block,)
+    size, kept = (dense, multiples.kept) if precision == "exact" else (dense // 2, multiples.kept_fast)
+    groups = -(-architecture.blocks // saving.GROUP)
+    grouped = planning.Method(GROUPS, saving.GROUP, int(size * (kept + groups)), 1.03)
+    if precision == "exact":
+        return grouped, block
+    return grouped, planning.Method(SINGLES, 1, int(size * (kept + architecture.blocks)), 1.16)
+
+
+class _Multiples:
+    """How many copies of its largest array each kind of predictor holds, measured with the full net (DESIGN.md)."""
+
+    def __init__(self, block: float, tail: float, kept: float = 0, kept_fast: float = 0, tail_fast: float = 0) -> None:
+        self.block = block
+        self.tail = tail
+        self.kept = kept
+        self.kept_fast = kept_fast
+        self.tail_fast = tail_fast
+
+
+_FOOTPRINTS = {
+    "openvino": _Multiples(block=7, tail=4, kept=7, kept_fast=7, tail_fast=3),
+    "onednn": _Multiples(block=13, tail=5),
+    "native": _Multiples(block=12, tail=21),
+}
 
 
 def block_weights(weights: Weights) -> list[dict[str, Array]]:
     """The 15 weights and biases of every block, named as the block program's inputs."""
+    tensors = rrdbnet.absorbed(weights.tensors)
     return [
         {
-            f"{layer}.{kind}": np.ascontiguousarray(weights.tensors[f"body.{index}.{layer}.{kind}"])
+            f"{layer}.{kind}": np.ascontiguousarray(tensors[f"body.{index}.{layer}.{kind}"])
             for layer in rrdbnet.BLOCK_LAYERS
             for kind in ("weight", "bias")
         }
@@ -133,6 +196,7 @@ def load(
     threads: int = 0,
     engines: tuple[str, ...] = tuple(predictors.ENGINES),
     spool: Path | None = None,
+    precision: str = "exact",
 ) -> PaddleEngine:
     """Make a model ready in the calling thread, which is then the only one that may use it.
 
@@ -142,6 +206,7 @@ def load(
         threads: for the arithmetic; 0 for as many as the machine gives to this process.
         engines: to try, in this order: keys of `predictors.ENGINES`.
         spool: folder for the features of images that do not fit into memory; None for none.
+        precision: "exact", "fast", or "auto" for what a trial on this processor shows to be better.
 
     Raises:
         BackendError: MODEL_LOAD for weights that give no numbers, DISK_FULL for the cache, INTERNAL when Paddle
@@ -152,5 +217,7 @@ def load(
     threads = threads or host.usable_threads()
     folder = saving.prepare(weights, cache)
     choice = predictors.choose(folder, threads, engines, block_weights(weights))
+    loaded = PaddleEngine(weights, folder, choice, threads, spool)
+    loaded.settle(precision)
     _log.info("engine %s with %d threads, ready after %.1f s", choice.engine, threads, time.monotonic() - started)
-    return PaddleEngine(weights, folder, choice, threads, spool)
+    return loaded

@@ -1,7 +1,7 @@
 """How an image is cut so that it fits the memory there is: pure arithmetic, no arrays, no Paddle.
 
-The trunk runs in stages: one RRDB at a time over the whole image. A small image is one tile; a larger one is cut into
-tiles that see as much around them as the block reaches, so the result is the same to the last bit. The tail runs in
+The trunk's blocks run a few at a time over the whole image. A small image is one tile; a larger one is cut into
+tiles that see as much around them as those blocks reach, so the result is the same to the last bit. The tail runs in
 tiles that only need a few pixels around them.
 
 Sizes here are those of the features: the image's, divided by the pixel-unshuffle factor.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bsrgan_backend.errors import BackendError
@@ -25,11 +26,14 @@ JOIN_MARGIN = 1
 TAIL_MARGIN = 2
 """Reach of the tail: one pixel each for conv_hr and conv_last, and below one more for all doublings together."""
 
-BLOCK_TILE_MACS = 160e9
-"""Largest tile of one stage: 470x470 px of the full net, 2 s on two AVX2 cores between two looks at `should_stop`."""
+CALL_MACS = 600e9
+"""Most work of one call of the trunk: a few seconds on two cores between two looks at `should_stop`."""
 
 TAIL_TILE_MACS = 40e9
 """Largest tile of the tail: half a second, and 0.6 GB that its predictor never gives back."""
+
+EDGE_TILE_PX = 256 * 1024
+"""Largest tile of the first and the last convolution: they cost little, and so should their predictors' memory."""
 
 SMALLEST_TILE_PX = 96 * 96
 """A stage's tile, margin included, is not cut below this: its margin would cost more than the tile."""
@@ -37,6 +41,7 @@ SMALLEST_TILE_PX = 96 * 96
 SMALLEST_CORE_PX = 32
 """Shortest side that a cut may leave, so that no tile is all margin."""
 
+_DISK_SLOWNESS = 1.15
 _FLOAT = 4
 
 
@@ -48,6 +53,10 @@ class Span:
     stop: int
     low: int
     high: int
+
+    def moved(self, by: int) -> Span:
+        """The same span further along the axis."""
+        return Span(self.start + by, self.stop + by, self.low + by, self.high + by)
 
 
 @dataclass(frozen=True)
@@ -84,15 +93,37 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Footprint:
-    """Bytes that an engine takes for each pixel of a tile, beyond the arrays given to it.
+class Method:
+    """One way in which an engine runs the trunk's blocks.
 
     Attributes:
-        block: one RRDB with its weights as inputs.
+        name: for the engine.
+        group: blocks at a time; a tile needs `group * BLOCK_MARGIN` pixels around it.
+        bytes_px: memory that the engine holds for each pixel of its largest tile, from then on.
+        slowness: time for one block of one pixel, copies included, relative to the fastest method.
+    """
+
+    name: str
+    group: int
+    bytes_px: int
+    slowness: float = 1.0
+
+    @property
+    def margin(self) -> int:
+        """Pixels that a tile needs around its own part."""
+        return self.group * BLOCK_MARGIN
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes that an engine holds for each pixel of its largest tile, beyond the arrays given to it.
+
+    Attributes:
+        edge: the first and the last convolution together.
         tail: the tail, for each pixel of its features.
     """
 
-    block: int
+    edge: int
     tail: int
 
 
@@ -101,18 +132,33 @@ class Plan:
     """What the driver does.
 
     Attributes:
-        trunk: tiles of every block; the first and the last convolution use the same with a thinner margin.
+        method: how the blocks run.
+        trunk: tiles of every group of blocks.
+        edges: tiles of the first and the last convolution.
         tail: tiles of the tail.
         spooled: the features lie in a file instead of in memory.
         feature_bytes: size of the features of the whole image.
-        need_bytes: memory that the run is expected to take, without the features if they are spooled.
+        need_bytes: memory that the run is expected to take at most, without the features if they are spooled.
     """
 
+    method: Method
     trunk: Grid
+    edges: Grid
     tail: Grid
     spooled: bool
     feature_bytes: int
     need_bytes: int
+
+    @property
+    def arithmetic(self) -> float:
+        """Pixels that the blocks work on, over those of the image; 1 without any margin."""
+        own = self.trunk.rows[-1].stop * self.trunk.columns[-1].stop
+        return self.trunk.total_px / own
+
+    @property
+    def cost(self) -> float:
+        """Time of the trunk relative to the fastest method without margins."""
+        return self.arithmetic * self.method.slowness * (_DISK_SLOWNESS if self.spooled else 1.0)
 
 
 def head_macs(architecture: Architecture) -> int:
@@ -195,19 +241,21 @@ def make_plan(
     height: int,
     width: int,
     architecture: Architecture,
+    methods: Sequence[Method],
     footprint: Footprint,
     budget_bytes: int,
     *,
     tile: int | None = None,
     can_spool: bool = False,
 ) -> Plan:
-    """Choose the tiles of both halves, and where the features lie.
+    """Choose how the blocks run, the tiles of all parts, and where the features lie: the cheapest that fits.
 
     Args:
         height: of the features, 1 or more.
         width: of the features, 1 or more.
         architecture: the net.
-        footprint: what the engine takes.
+        methods: the ways that the engine has for the blocks, at least one.
+        footprint: what the engine takes for the rest.
         budget_bytes: memory that the run may take.
         tile: longest side of a tile, margin not counted; None to choose.
         can_spool: the features may be put into a file.
@@ -215,25 +263,66 @@ def make_plan(
     Raises:
         BackendError: HOST_OOM, with the memory needed, when even the smallest tiles do not fit.
     """
-    feature_bytes = height * width * architecture.features * _FLOAT
+    fitting: list[Plan] = []
+    least = math.inf
+    for method, spooled in itertools.product(methods, (False, True) if can_spool else (False,)):
+        for plan in _shrinking(height, width, architecture, method, footprint, tile, spooled):
+            least = min(least, plan.need_bytes)
+            if plan.need_bytes <= budget_bytes:
+                fitting.append(plan)
+                break
+    if not fitting:
+        raise _too_little(int(least), budget_bytes)
+    return min(fitting, key=lambda plan: plan.cost)
+
+
+def _shrinking(
+    height: int,
+    width: int,
+    architecture: Architecture,
+    method: Method,
+    footprint: Footprint,
+    tile: int | None,
+    spooled: bool,
+) -> Iterator[Plan]:
+    """Plans of one method with smaller and smaller tiles; only one when the tile is given."""
+    limit = int(CALL_MACS / (block_macs(architecture) * min(method.group, architecture.blocks)))
     tail_limit = int(TAIL_TILE_MACS / tail_macs(architecture))
-    limit = int(BLOCK_TILE_MACS / block_macs(architecture))
+    edge_limit = EDGE_TILE_PX
     while True:
-        grid = fixed_grid(height, width, BLOCK_MARGIN, tile) if tile else best_grid(height, width, BLOCK_MARGIN, limit)
-        tail = _tail_grid(height, width, tail_limit, tile)
-        need = _staged_bytes(grid, width, architecture, footprint) + _tail_bytes(tail, width, architecture, footprint)
-        for spooled in (False, True) if can_spool else (False,):
-            total = need + (0 if spooled else feature_bytes)
-            # A file is slower than memory: first see whether smaller tiles leave room for the features.
-            if total <= budget_bytes and (not spooled or limit <= 4 * SMALLEST_TILE_PX or feature_bytes > budget_bytes):
-                return Plan(grid, tail, spooled, feature_bytes, total)
+        if tile:
+            trunk = fixed_grid(height, width, method.margin, tile)
+            tail = fixed_grid(height, width, TAIL_MARGIN, tile)
+        else:
+            trunk = best_grid(height, width, method.margin, limit)
+            tail = strips(height, width, TAIL_MARGIN, tail_limit)
+        edges = strips(height, width, JOIN_MARGIN, edge_limit)
+        yield _plan(method, trunk, edges, tail, architecture, footprint, spooled)
         if tile or limit <= SMALLEST_TILE_PX:
-            raise _too_little(need + (0 if can_spool else feature_bytes), budget_bytes)
-        limit, tail_limit = max(SMALLEST_TILE_PX, limit // 2), max(SMALLEST_TILE_PX // 4, tail_limit // 2)
+            return
+        limit = max(SMALLEST_TILE_PX, limit * 3 // 4)
+        tail_limit = max(SMALLEST_TILE_PX // 4, tail_limit * 3 // 4)
+        edge_limit = max(SMALLEST_TILE_PX, edge_limit * 3 // 4)
 
 
-def _tail_grid(height: int, width: int, limit: int, tile: int | None) -> Grid:
-    return fixed_grid(height, width, TAIL_MARGIN, tile) if tile else strips(height, width, TAIL_MARGIN, limit)
+def _plan(
+    method: Method,
+    trunk: Grid,
+    edges: Grid,
+    tail: Grid,
+    architecture: Architecture,
+    footprint: Footprint,
+    spooled: bool,
+) -> Plan:
+    """A plan with its peak: what the engine holds by then, the features, and the arrays of the hungrier half."""
+    height, width = trunk.rows[-1].stop, trunk.columns[-1].stop
+    feature_bytes = height * width * architecture.features * _FLOAT
+    image = height * width * architecture.in_channels * architecture.unshuffle**2 * _FLOAT
+    held = trunk.largest_px * method.bytes_px + edges.largest_px * footprint.edge
+    in_trunk = held + _trunk_arrays(trunk, width, architecture)
+    in_tail = held + tail.largest_px * footprint.tail + _tail_arrays(tail, width, architecture)
+    need = image + max(in_trunk, in_tail) + (0 if spooled else feature_bytes)
+    return Plan(method, trunk, edges, tail, spooled, feature_bytes, need)
 
 
 def strips(height: int, width: int, margin: int, limit_px: int) -> Grid:
@@ -248,18 +337,18 @@ def _fewest_rows(height: int, margin: int, rows_seen: int) -> int:
     return 1 if height <= rows_seen else math.ceil(height / max(1, rows_seen - 2 * margin))
 
 
-def _staged_bytes(grid: Grid, width: int, architecture: Architecture, footprint: Footprint) -> int:
-    """Scratch band, a tile's copies in and out, and the engine's own."""
+def _trunk_arrays(grid: Grid, width: int, architecture: Architecture) -> int:
+    """Scratch band and a tile's copies in and out; one tile needs its result only."""
     feature = architecture.features * _FLOAT
-    band = 0 if grid.tiles == 1 else grid.tallest * width * feature
-    return band + grid.largest_px * (2 * feature + footprint.block)
+    if grid.tiles == 1:
+        return grid.largest_px * feature
+    return (grid.tallest * width + 2 * grid.largest_px) * feature
 
 
-def _tail_bytes(grid: Grid, width: int, architecture: Architecture, footprint: Footprint) -> int:
-    """A tile's features and result, the strip for the sink, and the engine's own."""
+def _tail_arrays(grid: Grid, width: int, architecture: Architecture) -> int:
+    """A tile's features and result, and the strip for the sink with what the sink makes of it."""
     result: int = 4**architecture.doublings * architecture.out_channels * _FLOAT
-    strip = grid.tallest * width * result
-    return 2 * strip + grid.largest_px * (architecture.features * _FLOAT + result + footprint.tail)
+    return 3 * grid.tallest * width * result + grid.largest_px * (architecture.features * _FLOAT + result)
 
 
 def _too_little(need: int, budget: int) -> BackendError:

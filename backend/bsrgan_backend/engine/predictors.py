@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,14 +45,15 @@ class EngineUnusable(Exception):
     """An engine failed its trial; `str()` says why."""
 
 
-def _openvino(config: Any, blobs: Path) -> None:
-    config.enable_openvino_engine(paddle.inference.PrecisionType.Float32)
+def _openvino(config: Any, blobs: Path, precision: str) -> None:
+    types = paddle.inference.PrecisionType
+    config.enable_openvino_engine(types.Float32 if precision == "exact" else types.Bfloat16)
     # Otherwise compiled networks land in ./__cache__ of whatever folder the process runs in.
     blobs.mkdir(mode=0o700, exist_ok=True)
     config.set_optim_cache_dir(str(blobs))
 
 
-def _onednn(config: Any, _blobs: Path) -> None:
+def _onednn(config: Any, _blobs: Path, _precision: str) -> None:
     config.enable_mkldnn()
     config.set_mkldnn_cache_capacity(1)
     config.enable_new_executor(True)
@@ -60,13 +61,21 @@ def _onednn(config: Any, _blobs: Path) -> None:
     config.delete_pass("is_test_pass")
 
 
-def _native(config: Any, _blobs: Path) -> None:
+def _native(config: Any, _blobs: Path, _precision: str) -> None:
     config.disable_mkldnn()
     config.enable_memory_optim()
 
 
-ENGINES: dict[str, Callable[[Any, Path], None]] = {"openvino": _openvino, "onednn": _onednn, "native": _native}
+ENGINES: dict[str, Callable[[Any, Path, str], None]] = {"openvino": _openvino, "onednn": _onednn, "native": _native}
 """How a configuration is told to use each engine, best first."""
+
+
+PROGRAMS = {
+    "openvino": ("head", "block", "join", "tail", "groups"),
+    "onednn": ("head", "block", "join", "tail"),
+    "native": ("head", "block", "join", "tail"),
+}
+"""What each engine runs of `saving.PROGRAMS`; OpenVINO also `singles`, made when it is first wanted."""
 
 
 class Predictor:
@@ -79,14 +88,16 @@ class Predictor:
         program: a name of `saving.PROGRAMS`.
         engine: a key of `ENGINES`.
         threads: for the arithmetic.
+        precision: "exact", or "fast" for bfloat16 (OpenVINO only).
 
     Raises:
         EngineUnusable: Paddle refuses the engine or the program.
     """
 
-    def __init__(self, folder: Path, program: str, engine: str, threads: int) -> None:
+    def __init__(self, folder: Path, program: str, engine: str, threads: int, precision: str = "exact") -> None:
         self._owner = threading.get_ident()
-        parameters = folder / f"{program}.pdiparams"
+        self._ticket = 0
+        parameters = folder / f"{saving.PARAMETERS.get(program, program)}.pdiparams"
         config = paddle.inference.Config(
             str(folder / f"{program}.pdmodel"), str(parameters) if parameters.exists() else ""
         )
@@ -95,19 +106,20 @@ class Predictor:
         config.set_cpu_math_library_num_threads(threads)
         blobs = folder / f"blobs-{engine}"
         try:
-            ENGINES[engine](config, blobs)
+            ENGINES[engine](config, blobs, precision)
             self._predictor = paddle.inference.create_predictor(config)
         except (RuntimeError, ValueError, OSError, NotImplementedError, AttributeError, SystemError) as error:
             raise EngineUnusable(_first_line(error)) from error
         _kept.append(self._predictor)
         self._inputs = {name: self._predictor.get_input_handle(name) for name in self._predictor.get_input_names()}
-        self._output = self._predictor.get_output_handle(self._predictor.get_output_names()[0])
+        outputs = self._predictor.get_output_names()
+        self._output, self._stamp = (self._predictor.get_output_handle(name) for name in outputs)
 
-    def run(self, inputs: Mapping[str, Array]) -> Array:
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Array:
         """Run once.
 
         Args:
-            inputs: every input of the program by name, C-contiguous float32; height and width may change.
+            inputs: every input of the program but the ticket by name, C-contiguous; height and width may change.
 
         Returns:
             The program's only output, float32, a copy.
@@ -119,14 +131,20 @@ class Predictor:
         if threading.get_ident() != self._owner:
             raise RuntimeError("a predictor was run in another thread than the one that made it")
         try:
-            for name, array in inputs.items():
+            self._ticket = (self._ticket + 1) % (1 << 24)
+            for name, array in {**inputs, "ticket": np.array([self._ticket], np.int32)}.items():
                 handle = self._inputs[name]
                 handle.reshape(array.shape)
                 handle.copy_from_cpu(array)
             self._predictor.run()
-            return np.asarray(self._output.copy_to_cpu(), dtype=np.float32)
+            result = np.asarray(self._output.copy_to_cpu(), dtype=np.float32)
+            stamp = self._stamp.copy_to_cpu().tolist()
         except (RuntimeError, ValueError, OSError, SystemError) as error:
             raise _translated(error) from error
+        if stamp != [self._ticket + result.shape[-1]]:
+            # OpenVINO failed, Paddle has only logged it, and these are an earlier run's values.
+            raise MemoryError("the engine ended without a result")
+        return result
 
 
 def _translated(error: Exception) -> Exception:
@@ -188,6 +206,12 @@ def choose(folder: Path, threads: int, engines: tuple[str, ...], blocks: Sequenc
     raise BackendError("INTERNAL", text, " ".join(notes))
 
 
+def chosen(blocks: int, group: int) -> Iterator[npt.NDArray[np.int32]]:
+    """The input `taken` of `saving`'s programs for each group in turn."""
+    count = -(-blocks // group)
+    yield from np.eye(count, dtype=np.int32)
+
+
 def marker_of(folder: Path, engine: str) -> Path:
     """The file that says that an engine is being tried with the programs in `folder`."""
     return folder / f"trial-{engine}"
@@ -211,13 +235,18 @@ def _second_chance(
 def _trial(folder: Path, engine: str, threads: int, blocks: Sequence[Mapping[str, Array]]) -> dict[str, Predictor]:
     """Run the whole net stage by stage on the reference, then its tail once more at another size."""
     image, features, result = saving.reference(folder)
-    predictors = {name: Predictor(folder, name, engine, threads) for name in saving.PROGRAMS}
+    predictors = {name: Predictor(folder, name, engine, threads) for name in PROGRAMS[engine]}
     if engine == "openvino" and not _openvino_is_loaded():
         raise EngineUnusable("this wheel of PaddlePaddle does not carry it")
     values = predictors["head"].run({"image": image})
     for weights in blocks:
         values = predictors["block"].run({"features": values, **weights})
     check("trunk", predictors["join"].run({"image": image, "features": values}), features)
+    if "groups" in predictors:
+        grouped = predictors["head"].run({"image": image})
+        for taken in chosen(len(blocks), saving.GROUP):
+            grouped = predictors["groups"].run({"features": grouped, "taken": taken})
+        check("trunk in groups", grouped, values)
     tail = predictors["tail"]
     check("tail", tail.run({"features": features}), result)
     part = np.ascontiguousarray(features[:, :, : _PART_ROWS + TAIL_MARGIN])

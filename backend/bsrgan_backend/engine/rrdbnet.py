@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from bsrgan_backend.engine.runtime import paddle
 from bsrgan_backend.models.weights import Architecture
 
@@ -27,6 +29,8 @@ BLOCK_LAYERS = tuple(f"rdb{dense}.conv{conv}" for dense in (1, 2, 3) for conv in
 
 _SLOPE = 0.2
 """Leaky rectifier's slope below zero, and the factor on every residual branch."""
+
+_FACTOR = np.float32(_SLOPE)
 
 
 def _conv(values: Tensor, weights: Tensors, name: str) -> Tensor:
@@ -42,7 +46,16 @@ def _dense(values: Tensor, weights: Tensors, prefix: str) -> Tensor:
     for conv in range(1, 5):
         joined = paddle.concat(seen, axis=1) if len(seen) > 1 else values
         seen.append(_rectified(_conv(joined, weights, f"{prefix}.conv{conv}")))
-    return _conv(paddle.concat(seen, axis=1), weights, f"{prefix}.conv5") * _SLOPE + values
+    return _conv(paddle.concat(seen, axis=1), weights, f"{prefix}.conv5") + values
+
+
+def absorbed(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """The net's weights with the factor on each dense block's branch multiplied into its last convolution.
+
+    One multiplication fewer for every pixel, and one rounding less that an engine may place where it likes: programs
+    with the weights inside and with the weights as inputs then give the same bits.
+    """
+    return {name: value * _FACTOR if ".conv5." in name else value for name, value in tensors.items()}
 
 
 def block(features: Tensor, weights: Tensors, prefix: str = "") -> Tensor:
@@ -50,7 +63,7 @@ def block(features: Tensor, weights: Tensors, prefix: str = "") -> Tensor:
 
     Args:
         features: (1, nf, H, W) float32.
-        weights: tensors named `PREFIXrdbR.convC.weight` and `.bias`.
+        weights: tensors named `PREFIXrdbR.convC.weight` and `.bias`, `absorbed`.
         prefix: what stands before `rdbR`, such as `body.7.`.
 
     Returns:
@@ -65,6 +78,15 @@ def block(features: Tensor, weights: Tensors, prefix: str = "") -> Tensor:
 def head(image: Tensor, weights: Tensors) -> Tensor:
     """The first convolution: (1, C·u², H, W) unshuffled image → (1, nf, H, W) features."""
     return _conv(image, weights, "conv_first")
+
+
+def in_channels_last(features: Tensor) -> Tensor:
+    """The features themselves, in the layout in which OpenVINO's convolutions work.
+
+    A maximum over single pixels changes nothing, but its result lies in memory as convolutions want it. Without it the
+    engine keeps the residual sums in the layout of the program's input and reorders them 92 times on the way.
+    """
+    return paddle.nn.functional.max_pool2d(features, 1, 1)
 
 
 def join(image: Tensor, features: Tensor, weights: Tensors) -> Tensor:
@@ -106,7 +128,7 @@ def forward(image: Tensor, weights: Tensors, architecture: Architecture) -> Tens
 
     Args:
         image: (1, C, H, W) float32, sides multiples of the unshuffle factor.
-        weights: the net's tensors.
+        weights: the net's tensors, `absorbed`.
         architecture: of the weights.
 
     Returns:

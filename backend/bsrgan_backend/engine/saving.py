@@ -12,6 +12,7 @@ folder of the user's own.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import logging
@@ -31,9 +32,15 @@ from bsrgan_backend.engine.runtime import VERSION, paddle
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture, Weights
 
-PROGRAMS = ("head", "block", "join", "tail")
-FORMAT = 1
+PROGRAMS = ("head", "block", "join", "tail", "groups", "singles")
+FORMAT = 2
 """Part of the folder's name; raised whenever a program's meaning or its inputs change."""
+
+GROUP = 3
+"""RRDBs at a time in the program `groups`."""
+
+PARAMETERS = {"singles": "groups"}
+"""Programs that read the weights of another one: they have the same."""
 
 CHECK_SIZE = (12, 17)
 """Height and width of the self-check's image after unshuffling: no multiple of a vector's width."""
@@ -138,7 +145,7 @@ def _write_reference(weights: Weights, folder: Path) -> None:
     shape = (1, architecture.in_channels * architecture.unshuffle**2, *CHECK_SIZE)
     image = np.random.default_rng(1).random(shape, dtype=np.float32)
     with paddle.no_grad():
-        tensors = {name: paddle.to_tensor(array) for name, array in weights.tensors.items()}
+        tensors = {name: paddle.to_tensor(array) for name, array in rrdbnet.absorbed(weights.tensors).items()}
         features = rrdbnet.trunk(paddle.to_tensor(image), tensors, architecture)
         result = rrdbnet.tail(features, tensors, architecture)
     if not np.isfinite(result.numpy()).all():
@@ -155,6 +162,10 @@ def _write_programs(weights: Weights, folder: Path) -> None:
     _save(folder / "join", [("image", channels), ("features", nf)], weights, rrdbnet.join)
     _save(folder / "tail", [("features", nf)], weights, lambda x, w: rrdbnet.tail(x, w, architecture))
     _save_block(folder / "block", architecture)
+    inside = dataclasses.replace(weights, tensors=rrdbnet.absorbed(weights.tensors))
+    _save_choice(folder / "groups", inside, GROUP)
+    _save_choice(folder / "singles", inside, 1)
+    (folder / "singles.pdiparams").unlink()
 
 
 @contextlib.contextmanager
@@ -164,7 +175,13 @@ def _program() -> Iterator[tuple[Any, Any]]:
     paddle.enable_static()
     try:
         # A scope of its own: nothing of these weights stays in the process.
-        with paddle.static.scope_guard(paddle.static.Scope()), paddle.static.program_guard(program, startup):
+        with (
+            paddle.static.scope_guard(paddle.static.Scope()),
+            paddle.static.program_guard(program, startup),
+            warnings.catch_warnings(),
+        ):
+            # A sum over a batch of unknown size is told to work as it has for years.
+            warnings.filterwarnings("ignore", r"[\s\S]*behavior of expression", DeprecationWarning)
             yield program, paddle.static.Executor(paddle.CPUPlace())
     finally:
         paddle.disable_static()
@@ -194,13 +211,26 @@ class _Parameters(dict[str, Any]):
             scope.var(name).get_tensor().set(self._weights.tensors[name], paddle.CPUPlace())
 
 
+def _write(path: Path, program: Any, executor: Any, inputs: list[Any], output: Any) -> None:
+    """Save a program with a ticket: a number that comes out, with the result's width added, when all has been done.
+
+    Paddle's OpenVINO engine logs a failed run and gives out the values of the one before (`predictors.Predictor`).
+    """
+    ticket = paddle.static.data("ticket", [1], "int32")
+    stamp = ticket + paddle.slice(paddle.shape(output), [0], [3], [4])
+    with warnings.catch_warnings():
+        # That the block's program has no weights of its own is the point of it.
+        warnings.filterwarnings("ignore", "no variable in your model", UserWarning)
+        paddle.static.save_inference_model(str(path), [*inputs, ticket], [output, stamp], executor, program=program)
+
+
 def _save(path: Path, inputs: list[tuple[str, int]], weights: Weights, describe: Callable[..., Any]) -> None:
     with _program() as (program, executor):
         images = [_image(name, channels) for name, channels in inputs]
         parameters = _Parameters(weights)
         output = describe(*images, parameters)
         parameters.fill()
-        paddle.static.save_inference_model(str(path), images, [output], executor, program=program)
+        _write(path, program, executor, images, output)
 
 
 def _save_block(path: Path, architecture: Architecture) -> None:
@@ -211,12 +241,33 @@ def _save_block(path: Path, architecture: Architecture) -> None:
     with _program() as (program, executor):
         features = _image("features", architecture.features)
         tensors = {name: paddle.static.data(name, shape, "float32") for name, shape in block_inputs(architecture)}
-        output = rrdbnet.block(features, tensors)
-        feeds = [features, *tensors.values()]
-        with warnings.catch_warnings():
-            # That this program has no weights of its own is the point of it.
-            warnings.filterwarnings("ignore", "no variable in your model", UserWarning)
-            paddle.static.save_inference_model(str(path), feeds, [output], executor, program=program)
+        output = rrdbnet.block(rrdbnet.in_channels_last(features), tensors)
+        _write(path, program, executor, [features, *tensors.values()], output)
+
+
+def _save_choice(path: Path, weights: Weights, group: int) -> None:
+    """All blocks with their weights inside, side by side in groups; an input says which of the groups runs.
+
+    `taken` holds a 1 for the group that is wanted and 0 for the others: each takes so many of a batch of one, and
+    convolutions over an empty batch cost nothing. So one predictor, whose groups share their memory, stands for many
+    without the price of weights that are inputs, which cannot be packed beforehand.
+    """
+    architecture = weights.architecture
+    firsts = range(0, architecture.blocks, group)
+    with _program() as (program, executor):
+        features = _image("features", architecture.features)
+        taken = paddle.static.data("taken", [len(firsts)], "int32")
+        parameters = _Parameters(weights)
+        batch = rrdbnet.in_channels_last(features)
+        results = []
+        for number, first in enumerate(firsts):
+            values = paddle.slice(batch, [0], [0], [paddle.slice(taken, [0], [number], [number + 1])])
+            for index in range(first, min(first + group, architecture.blocks)):
+                values = rrdbnet.block(values, parameters, f"body.{index}.")
+            results.append(values)
+        output = paddle.concat(results, axis=0)
+        parameters.fill()
+        _write(path, program, executor, [features, taken], output)
 
 
 def block_inputs(architecture: Architecture) -> Iterator[tuple[str, list[int]]]:

@@ -1,6 +1,6 @@
 """Features of a whole image worked on in place, tile by tile, exactly as in one piece.
 
-A stage replaces the features of an image by what a block makes of them. Tiles see original values around their own
+A stage replaces the features of an image by what blocks make of them. Tiles see original values around their own
 part, which their neighbours have replaced already; so every band of tiles works on a copy, and the rows that the
 next band still needs are carried over to it. One array of features is all that a run of any length keeps.
 """
@@ -20,18 +20,31 @@ from bsrgan_backend.errors import BackendError
 
 Array = npt.NDArray[np.float32]
 Stage = Callable[[Array, Span, Span], Array]
-"""Takes a tile (1, nf, h, w) with its rows and columns and returns one of the same size."""
+"""Takes what a tile sees, (1, C, h, w), with its rows and columns in the image, and returns (1, C', fh, fw)."""
+
+SMALLEST_PX = 48 * 48
+"""A tile of fewer pixels, margin included, that does not fit into memory is given up."""
 
 
-def allocate(shape: tuple[int, ...], folder: Path | None) -> Array:
+def allocate(shape: tuple[int, ...], folder: Path | None, spare: Path | None = None) -> Array:
     """Features without values: in memory, or in a file without a name inside `folder`.
+
+    Args:
+        shape: of the features.
+        folder: for a file; None for memory.
+        spare: folder for a file in case that the memory is refused; None for none.
 
     Raises:
         MemoryError: there is none left.
         BackendError: DISK_FULL, before anything is computed.
     """
     if folder is None:
-        return np.empty(shape, dtype=np.float32)
+        try:
+            return np.empty(shape, dtype=np.float32)
+        except MemoryError:
+            if spare is None:
+                raise
+            folder = spare
     size = int(np.prod(shape, dtype=np.int64)) * 4
     try:
         with tempfile.TemporaryFile(prefix="features-", dir=folder) as file:
@@ -51,35 +64,105 @@ def cut(values: Array, rows: Span, columns: Span) -> Array:
     return np.ascontiguousarray(values[:, :, rows.low : rows.high, columns.low : columns.high])
 
 
-def regrid(grid: Grid, margin: int) -> Grid:
-    """The same tiles with another margin."""
-    rows, columns = grid.rows[-1].stop, grid.columns[-1].stop
-    return Grid(spans(rows, len(grid.rows), margin), spans(columns, len(grid.columns), margin))
+class Shrinking:
+    """Runs a stage on tiles; a tile that does not fit into memory is cut in two, and so are later ones of its size.
+
+    The halves see `margin` pixels of each other, so the tile's own part comes out the same to the last bit.
+
+    Attributes:
+        has_shrunk: a tile had to be cut.
+    """
+
+    def __init__(self, margin: int, *, may_shrink: bool) -> None:
+        self.has_shrunk = False
+        self._margin = margin
+        self._may_shrink = may_shrink
+        self._limit_px: float = float("inf")
+
+    def run(self, stage: Stage, tile: Array, rows: Span, columns: Span) -> Array:
+        """What `stage` makes of a tile (1, C, h, w).
+
+        Raises:
+            MemoryError: even the smallest pieces do not fit, or tiles must not be cut.
+        """
+        pixels = tile.shape[2] * tile.shape[3]
+        if pixels < self._limit_px or not self._can_cut(tile):
+            try:
+                return stage(tile, rows, columns)
+            except MemoryError:
+                if not self._can_cut(tile):
+                    raise
+                self.has_shrunk = True
+                self._limit_px = min(self._limit_px, pixels)
+        return self._halved(stage, tile, rows, columns)
+
+    def _can_cut(self, tile: Array) -> bool:
+        height, width = tile.shape[2:]
+        return self._may_shrink and height * width > SMALLEST_PX and max(height, width) > 2 * self._margin + 2
+
+    def _halved(self, stage: Stage, tile: Array, rows: Span, columns: Span) -> Array:
+        height, width = tile.shape[2:]
+        whole: Array | None = None
+        for part_rows in spans(height, 2 if height >= width else 1, self._margin):
+            for part_columns in spans(width, 1 if height >= width else 2, self._margin):
+                seen = cut(tile, part_rows, part_columns)
+                part = self.run(stage, seen, part_rows.moved(rows.low), part_columns.moved(columns.low))
+                factor = part.shape[2] // seen.shape[2]
+                if whole is None:
+                    whole = np.empty((1, part.shape[1], height * factor, width * factor), np.float32)
+                place(part[0], whole[0], part_rows, part_columns, factor)
+        assert whole is not None
+        return whole
 
 
-def fill(features: Array, image: Array, grid: Grid, head: Callable[[Array], Array], check: Callable[[], None]) -> None:
-    """Write what `head` makes of the image: (1, C, H, W) → `features` (nf, H, W), tile by tile."""
+def place(part: Array, whole: Array, rows: Span, columns: Span, factor: int = 1) -> None:
+    """Put a tile's own part where it belongs.
+
+    Args:
+        part: (C, factor·h, factor·w), what a stage gave for all that the tile sees.
+        whole: (C, factor·H, factor·W); it may end before the tile does, where the image had been padded.
+        rows: of the tile, before enlargement.
+        columns: of the tile, before enlargement.
+        factor: result pixels for each pixel along a side.
+    """
+    top, left = (rows.start - rows.low) * factor, (columns.start - columns.low) * factor
+    first_row, first_column = rows.start * factor, columns.start * factor
+    height = min(whole.shape[1], rows.stop * factor) - first_row
+    width = min(whole.shape[2], columns.stop * factor) - first_column
+    if height > 0 and width > 0:
+        own = part[:, top : top + height, left : left + width]
+        whole[:, first_row : first_row + height, first_column : first_column + width] = own
+
+
+def fill(features: Array, image: Array, grid: Grid, stage: Stage, check: Callable[[], None]) -> None:
+    """Write what `stage` makes of the image: (1, C, H, W) → `features` (nf, H, W), tile by tile."""
     for rows in grid.rows:
         for columns in grid.columns:
             check()
-            _store(head(cut(image, rows, columns)), features, rows, columns)
+            place(stage(cut(image, rows, columns), rows, columns)[0], features, rows, columns)
 
 
-def apply(features: Array, grid: Grid, stage: Stage, check: Callable[[], None], done: Callable[[int], None]) -> None:
-    """Replace `features` (nf, H, W) by what a stage makes of them, in place.
+def apply(features: Array, grid: Grid, stage: Stage, check: Callable[[], None], done: Callable[[int], None]) -> Array:
+    """Replace features by what a stage makes of them.
 
     Args:
-        features: read and written.
+        features: (nf, H, W), read and written.
         grid: tiles, with the margin that the stage reaches.
         stage: makes new features from a tile.
         check: called before each tile; may raise.
         done: called after each tile with the pixels that it saw.
+
+    Returns:
+        The new features: `features` itself, or the stage's own array when one tile in memory is all there is.
     """
     if grid.tiles == 1:
         check()
-        features[...] = stage(features[np.newaxis], grid.rows[0], grid.columns[0])[0]
+        result: Array = stage(features[np.newaxis], grid.rows[0], grid.columns[0])[0]
         done(features[0].size)
-        return
+        if not isinstance(features, np.memmap):
+            return result
+        features[...] = result
+        return features
     carried = features[:, :0]
     for index, rows in enumerate(grid.rows):
         band = np.concatenate((carried, features[:, rows.low + carried.shape[1] : rows.high]), axis=1)
@@ -89,29 +172,6 @@ def apply(features: Array, grid: Grid, stage: Stage, check: Callable[[], None], 
         for columns in grid.columns:
             check()
             tile = np.ascontiguousarray(band[np.newaxis, :, :, columns.low : columns.high])
-            _store(stage(tile, rows, columns), features, rows, columns)
+            place(stage(tile, rows, columns)[0], features, rows, columns)
             done(tile[0, 0].size)
-
-
-def _store(tile: Array, features: Array, rows: Span, columns: Span) -> None:
-    features[:, rows.start : rows.stop, columns.start : columns.stop] = tile[
-        0, :, rows.start - rows.low : rows.stop - rows.low, columns.start - columns.low : columns.stop - columns.low
-    ]
-
-
-def place(result: Array, strip: Array, rows: Span, columns: Span, factor: int) -> None:
-    """Put a tail tile's own part into its strip.
-
-    Args:
-        result: (C_out, factor·h, factor·w), what the tail gave for all that the tile sees.
-        strip: (rows, sW, C_out); it may end before the tile does, where the image had been padded.
-        rows: of the tile, in features.
-        columns: of the tile, in features.
-        factor: result pixels for each feature pixel along a side.
-    """
-    top, left = (rows.start - rows.low) * factor, (columns.start - columns.low) * factor
-    first = columns.start * factor
-    width = min(strip.shape[1], columns.stop * factor) - first
-    if width > 0:
-        own = result[:, top : top + strip.shape[0], left : left + width]
-        strip[:, first : first + width] = own.transpose(1, 2, 0)
+    return features

@@ -1,0 +1,155 @@
+"""The choice between exact (fp32) and fast (bfloat16 products, fp32 sums) by a trial on this processor.
+
+Fast is only worth having where the processor multiplies bfloat16 in hardware, and only right where the picture stays
+the same to the eye. Both are measured once for each model, processor and number of threads, and remembered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bsrgan_backend.engine import host, planning
+from bsrgan_backend.engine.engine import Facts, Network, trunk
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.models.weights import Architecture
+
+Array = npt.NDArray[np.float32]
+
+LEAST_DB = 53.0
+"""Peak signal-to-noise ratio of fast against exact below which it is not used."""
+
+LEAST_GAIN = 1.75
+"""How many times as fast it must be."""
+
+_SIDE = 64
+_ROUNDS = 3
+_log = logging.getLogger(__name__)
+
+
+class Candidate(Network, Protocol):
+    """A network that may be able to run in both precisions."""
+
+    @property
+    def facts(self) -> Facts:
+        """What runs it."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the trial has measured.
+
+    Attributes:
+        decibels: of the fast result against the exact one on the trial's picture.
+        gain: time of exact over that of fast.
+    """
+
+    decibels: float
+    gain: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether fast is both close and fast enough."""
+        return self.decibels >= LEAST_DB and self.gain >= LEAST_GAIN
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which precision runs unless a job asks for another one, and a sentence where that is not what was asked."""
+
+    is_fast: bool
+    note: str = ""
+
+
+def is_possible(engine: str) -> bool:
+    """Whether an engine of `predictors.ENGINES` can run in bfloat16 here."""
+    return engine == "openvino" and host.has_bfloat16()
+
+
+def choose(network: Candidate, asked: str, folder: Path) -> Verdict:
+    """Decide on the precision.
+
+    Args:
+        network: the loaded model.
+        asked: "exact", "fast" or "auto".
+        folder: where the trial's outcome is remembered: that of the model's programs.
+    """
+    if asked == "exact":
+        return Verdict(is_fast=False)
+    if not is_possible(network.facts.engine):
+        note = "This processor has no bfloat16 arithmetic, so the exact precision is used." if asked == "fast" else ""
+        return Verdict(is_fast=False, note=note)
+    if asked == "fast":
+        return Verdict(is_fast=True)
+    try:
+        trial = remembered(network, folder)
+    except (BackendError, MemoryError) as error:
+        _log.warning("the fast precision is left out: %s", error)
+        return Verdict(is_fast=False)
+    _log.info("fast against exact: %.1f dB, %.2f times as fast", trial.decibels, trial.gain)
+    return Verdict(is_fast=trial.passed)
+
+
+def remembered(network: Candidate, folder: Path) -> Trial:
+    """The trial's outcome, measured now if it was not before."""
+    facts = network.facts
+    key = hashlib.sha256(f"{facts.device_name} {facts.threads} {facts.engine_version}".encode()).hexdigest()[:16]
+    path = folder / f"precision-{key}.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return Trial(float(values["decibels"]), float(values["gain"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        trial = measure(network)
+    try:
+        path.write_text(json.dumps(asdict(trial)), encoding="utf-8")
+    except OSError:
+        _log.info("the outcome of the trial cannot be remembered")
+    return trial
+
+
+def measure(network: Candidate) -> Trial:
+    """Run a picture in both precisions; times are the best of a few runs in turn, as others use the machine too."""
+    image = picture(network.architecture)
+    results = {name: network.tail(trunk(network, image, name), name) for name in ("exact", "fast")}
+    error = np.mean((np.clip(results["fast"], 0, 1) - np.clip(results["exact"], 0, 1)) ** 2, dtype=np.float64)
+    # Where no difference is left, the ratio is without end; 200 dB says as much and can be written down.
+    decibels = 200.0 if error <= 1e-20 else float(-10 * np.log10(error))
+    method = network.methods("exact")[0]
+    features = network.head(image)
+    seconds = {"exact": float("inf"), "fast": float("inf")}
+    for _round in range(_ROUNDS):
+        for name in seconds:
+            taken = _timed(network, method, features, name)
+            seconds[name] = min(seconds[name], taken)
+    return Trial(decibels if np.isfinite(decibels) else 0.0, seconds["exact"] / seconds["fast"])
+
+
+def _timed(network: Candidate, method: planning.Method, features: Array, precision: str) -> float:
+    run: Callable[[], Array] = lambda: network.blocks(method, 0, features, precision)  # noqa: E731
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def picture(architecture: Architecture) -> Array:
+    """Noise of falling strength at every scale with a few edges, as photos have: (1, C·u², 64, 64) in 0..1."""
+    rng = np.random.default_rng(7)
+    channels = architecture.in_channels * architecture.unshuffle**2
+    image = np.full((_SIDE, _SIDE, 1), 0.5, np.float32)
+    for step in (2, 4, 8, 16, 32):
+        coarse = rng.standard_normal((_SIDE // step, _SIDE // step)).astype(np.float32)
+        image[..., 0] += 0.004 * step * cv2.resize(coarse, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+    image[10:30, 12:40] += 0.25
+    image[40:60, 20:24] -= 0.3
+    planes = np.clip(image, 0, 1).transpose(2, 0, 1)
+    return np.ascontiguousarray(np.repeat(planes, channels, axis=0)[np.newaxis])
