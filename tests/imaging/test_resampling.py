@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bsrgan_backend.imaging.resampling import StripResizer, resize_rows, taps
+from bsrgan_backend.imaging.boxes import Box, Part
+from bsrgan_backend.imaging.resampling import StripResizer, covered, resize_box, resize_rows, taps
 
 PILLOW = {"lanczos3": Image.Resampling.LANCZOS, "bicubic": Image.Resampling.BICUBIC}
 
@@ -109,3 +110,34 @@ def test_source_is_not_changed():
     rows = resize_rows(image, (8, 8), 2, 4)
     rows += 1.0
     np.testing.assert_array_equal(image, before)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_parts_equal_the_whole_exactly(data):
+    """What a part of the source covers is, pushed in strips or at once, bit for bit cut out of the whole result."""
+    height, width = data.draw(st.integers(1, 60)), data.draw(st.integers(1, 60))
+    size = (data.draw(st.integers(1, 90)), data.draw(st.integers(1, 90)))
+    kernel = data.draw(st.sampled_from(["lanczos3", "bicubic"]))
+    top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    seen = Box(top, left, data.draw(st.integers(top + 1, height)), data.draw(st.integers(left + 1, width)))
+    wanted = covered(seen, (height, width), size, kernel)
+    if not wanted.area:
+        return
+    image = picture(height, width)
+    whole = resize_rows(image, size, 0, size[0], kernel)[wanted.slices]
+    part = Part(image[seen.slices], (height, width), seen)
+    np.testing.assert_array_equal(resize_box(part, size, wanted, kernel), whole)
+    resizer = StripResizer((height, width), size, kernel, seen=seen, wanted=wanted)
+    bands, step = [], data.draw(st.integers(1, 9))
+    for first in range(0, seen.size[0], step):
+        row, band = resizer.push(part.image[first : first + step])
+        assert row == wanted.top + sum(len(other) for other in bands)
+        bands.append(band)
+    np.testing.assert_array_equal(np.concatenate(bands), whole)
+
+
+def test_the_whole_source_covers_the_whole_result():
+    """Nothing is missing at the picture's own edges."""
+    assert covered(Box(0, 0, 30, 40), (30, 40), (77, 11)) == Box(0, 0, 77, 11)
+    assert covered(Box(0, 0, 15, 40), (30, 40), (60, 40)) == Box(0, 0, 25, 40)

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bsrgan_backend.imaging.boxes import Box, Part, Size
 from bsrgan_backend.imaging.pixels import Floats
-
-Size = tuple[int, int]
 
 _CACHED_VALUES = 16 * 1024
 
@@ -86,7 +85,8 @@ def taps(source: int, target: int, kernel: str, begin: int = 0, end: int | None 
     centres = (np.arange(begin, target if end is None else end) + 0.5) * scale
     first = np.maximum((centres - support + 0.5).astype(np.int64), 0)
     last = np.minimum((centres + support + 0.5).astype(np.int64), source)
-    reach = np.arange(int((last - first).max()))
+    # As many weights whatever part of the axis is asked for: the sums below are then the same to the last bit.
+    reach = np.arange(min(source, int(2 * support) + 2))
     positions = first[:, None] + reach
     values = shape.function((positions - centres[:, None] + 0.5) / stretch)
     values[positions >= last[:, None]] = 0.0
@@ -94,13 +94,39 @@ def taps(source: int, target: int, kernel: str, begin: int = 0, end: int | None 
     return Taps(first, last, values.astype(np.float32))
 
 
-def _resize_width(rows: Floats, table: Taps | None) -> Floats:
-    """(n, w, C) to (n, width of `table`, C), each row alone; None for an equal width."""
+def covered(seen: Box, source: Size, target: Size, kernel: str = "lanczos3") -> Box:
+    """The results that need nothing outside of `seen`; the edge of the picture itself is nothing to need.
+
+    Args:
+        seen: part of the source.
+        source: (height, width) of the source.
+        target: (height, width) of the result.
+        kernel: "lanczos3" or "bicubic".
+    """
+    top, bottom = _covered(seen.top, seen.bottom, source[0], target[0], kernel)
+    left, right = _covered(seen.left, seen.right, source[1], target[1], kernel)
+    return Box(top, left, bottom, right)
+
+
+def _covered(begin: int, end: int, source: int, target: int, kernel: str) -> tuple[int, int]:
+    table = taps(source, target, kernel)
     if table is None:
-        return rows
+        return begin, end
+    first = int(np.searchsorted(table.first, begin, side="left"))
+    return first, max(first, int(np.searchsorted(table.last, end, side="right")))
+
+
+def _resize_width(rows: Floats, offset: int, table: Taps | None, begin: int, end: int) -> Floats:
+    """(n, w, C) to (n, end - begin, C), each row alone; the first column has the index `offset`.
+
+    `table` holds results begin..end; None for an equal width.
+    """
+    if table is None:
+        return rows[:, begin - offset : end - offset]
+    low, high = int(table.first[0]), int(table.last[-1])
     # Columns become contiguous rows, so that both passes are the same sums over long vectors.
-    columns = np.ascontiguousarray(rows.transpose(1, 0, 2))
-    mixed = _mix(columns, 0, table, 0, len(table.weights))
+    columns = np.ascontiguousarray(rows[:, low - offset : high - offset].transpose(1, 0, 2))
+    mixed = _mix(columns, low, table, 0, len(table.weights))
     return np.ascontiguousarray(mixed.transpose(1, 0, 2))
 
 
@@ -110,6 +136,8 @@ def _mix(rows: Floats, offset: int, table: Taps, begin: int, end: int) -> Floats
     Every value is the same sum in the same order whatever is computed beside it.
     """
     mixed: Floats = np.zeros((end - begin, *rows.shape[1:]), np.float32)
+    if not mixed.size:
+        return mixed
     # As many rows at a time as stay in the processor's cache.
     step = max(1, _CACHED_VALUES // rows[0].size)
     for low in range(begin, end, step):
@@ -138,57 +166,103 @@ def resize_rows(image: Floats, size: Size, first: int, last: int, kernel: str = 
     Returns:
         (last - first, width, C) float32, a new array; may overshoot the source's range, nothing is clamped.
     """
-    across = taps(image.shape[1], size[1], kernel)
-    down = taps(image.shape[0], size[0], kernel, first, last)
+    return resize_box(Part.whole(image), size, Box(first, 0, last, size[1]), kernel)
+
+
+def resize_box(part: Part, size: Size, wanted: Box, kernel: str = "lanczos3") -> Floats:
+    """A rectangle of a picture resampled to `size`, the same bit for bit as cut out of the whole result.
+
+    Args:
+        part: the source, or as much of it as `wanted` needs (see `covered`).
+        size: (height, width) of the whole result.
+        wanted: what of it to make, at least one pixel.
+        kernel: "lanczos3" or "bicubic".
+
+    Returns:
+        (height, width, C) of `wanted`, float32, a new array; may overshoot the source's range.
+    """
+    across = taps(part.source[1], size[1], kernel, wanted.left, wanted.right)
+    down = taps(part.source[0], size[0], kernel, wanted.top, wanted.bottom)
+    low, high = (wanted.top, wanted.bottom) if down is None else (int(down.first[0]), int(down.last[-1]))
+    rows = part.image[low - part.seen.top : high - part.seen.top]
+    columns = _resize_width(rows, part.seen.left, across, wanted.left, wanted.right)
     if down is None:
-        same: Floats = _resize_width(image[first:last], across).copy()
+        same: Floats = columns.copy()
         return same
-    low, high = int(down.first[0]), int(down.last[-1])
-    return _mix(_resize_width(image[low:high], across), low, down, 0, last - first)
+    return _mix(columns, low, down, 0, wanted.size[0])
 
 
 class StripResizer:
-    """Resamples a picture that arrives in strips from top to bottom.
+    """Resamples a picture, or a part of one, that arrives in strips from top to bottom.
 
     It keeps only the rows that later results still need: the kernel's reach, at the result's width.
 
     Attributes:
-        source: (height, width) of what is pushed in all.
-        target: (height, width) of what comes out in all.
+        source: (height, width) of the whole source.
+        target: (height, width) of the whole result.
+        wanted: what of the result comes out.
     """
 
-    def __init__(self, source: Size, target: Size, kernel: str = "lanczos3") -> None:
+    def __init__(
+        self,
+        source: Size,
+        target: Size,
+        kernel: str = "lanczos3",
+        *,
+        seen: Box | None = None,
+        wanted: Box | None = None,
+    ) -> None:
+        """Prepare the weights.
+
+        Args:
+            source: (height, width) of the whole source.
+            target: (height, width) of the whole result.
+            kernel: "lanczos3" or "bicubic".
+            seen: what of the source is pushed; None for all of it.
+            wanted: what of the result is made, no more than `covered(seen)`; None for all of that.
+        """
         self.source = source
         self.target = target
-        self._pushed = 0
+        seen = seen or Box.whole(source)
+        self.wanted = wanted or covered(seen, source, target, kernel)
+        self._left = seen.left
+        self._pushed = seen.top
         self._given = 0
-        self._across = taps(source[1], target[1], kernel)
-        self._down = taps(source[0], target[0], kernel)
+        self._across = taps(source[1], target[1], kernel, self.wanted.left, self.wanted.right)
+        self._down = taps(source[0], target[0], kernel, self.wanted.top, self.wanted.bottom)
         self._kept: Floats | None = None
-        self._kept_first = 0
+        self._kept_first = seen.top
 
     def push(self, strip: Floats) -> tuple[int, Floats]:
         """Take the next rows and return the result rows that are complete with them.
 
         Args:
-            strip: (n, source width, C) float32, the rows after those pushed before.
+            strip: (n, seen width, C) float32, the rows after those pushed before.
 
         Returns:
-            Index of the first result row and the rows (m, target width, C) float32; m may be 0. Equal sizes give
-            the strip itself back.
+            Index in the whole result of the first result row and the rows (m, wanted width, C) float32; m may be 0.
+            Equal sizes give the strip itself back.
         """
-        first = self._given
-        rows = _resize_width(strip, self._across)
+        begun = self._pushed
         self._pushed += strip.shape[0]
+        rows = _resize_width(strip, self._left, self._across, self.wanted.left, self.wanted.right)
         if self._down is None:
-            self._given = self._pushed
-            return first, rows
+            return self._passed(begun, rows)
+        first = self._given
         kept = rows if self._kept is None else np.concatenate([self._kept, rows])
         complete = int(np.searchsorted(self._down.last, self._pushed, side="right"))
         band = _mix(kept, self._kept_first, self._down, first, complete)
         self._given = complete
-        needed = int(self._down.first[complete]) if complete < self.target[0] else self._pushed
+        needed = int(self._down.first[complete]) if complete < len(self._down.first) else self._pushed
+        # Rows above the first wanted result may be over before any was kept.
+        needed = min(max(needed, self._kept_first), self._pushed)
         # A copy: a view would keep the whole strip alive.
         self._kept = kept[needed - self._kept_first :].copy()
         self._kept_first = needed
-        return first, band
+        return self.wanted.top + first, band
+
+    def _passed(self, begun: int, rows: Floats) -> tuple[int, Floats]:
+        """Those of the rows from `begun` on that are wanted, unchanged."""
+        low = min(max(begun, self.wanted.top), self._pushed)
+        high = max(low, min(self._pushed, self.wanted.bottom))
+        return low, rows[low - begun : high - begun]
