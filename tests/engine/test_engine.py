@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from bsrgan_backend.engine import engine, host
 from bsrgan_backend.errors import BackendError
-from support.network_doubles import Nearest, Reaching
+from support.network_doubles import Nearest, Overflowing, Reaching, Starved
 
 Array = npt.NDArray[np.float32]
 SOME = settings(deadline=None, max_examples=60)
@@ -163,6 +163,79 @@ def test_memory_errors_become_a_sentence() -> None:
         run(Hungry(), noise(8, 8))
     assert failed.value.code == "HOST_OOM"
     assert "free memory" in failed.value.text
+
+
+def test_a_call_that_runs_out_of_memory_is_done_in_halves() -> None:
+    """Whichever call fails, the result is the same to the last bit, the rest goes on, and the user is told."""
+    image = noise(90, 130)
+    whole = run(Starved(), image, tile=None)
+    calls = Starved()
+    run(calls, image)
+    for number in range(1, len(calls.calls) + 1):
+        network = Starved(failing=frozenset({number}))
+        strips: list[Array] = []
+        notes = engine.upscale(network, image, lambda _, one: strips.append(one), lambda *_: None, lambda: False)  # noqa: B023
+        assert np.array_equal(np.concatenate(strips), whole), number
+        assert notes == ("Memory ran short, so the picture was worked on in smaller pieces.",)
+
+
+@pytest.mark.parametrize("most_px", [9000, 5000, 3000])
+def test_tiles_stay_small_once_memory_was_short(most_px: int) -> None:
+    """After a tile was too large, later ones of its size are cut before they are tried."""
+    image = noise(120, 150)
+    network = Starved(most_px=most_px)
+    assert np.array_equal(run(network, image), run(Starved(), image))
+    failures = sum(1 for _ in filter(lambda call: call == "block", network.calls))
+    assert failures < 200
+
+
+def test_memory_that_never_comes_is_one_sentence() -> None:
+    """When the smallest pieces do not fit either, the run ends with HOST_OOM."""
+    with pytest.raises(BackendError) as failed:
+        run(Starved(most_px=100), noise(90, 90))
+    assert failed.value.code == "HOST_OOM"
+
+
+def test_a_given_tile_is_never_cut() -> None:
+    """A tile size that the user has chosen fails with advice instead of shrinking silently."""
+    network = Starved(failing=frozenset({5}))
+    with pytest.raises(BackendError) as failed:
+        run(network, noise(90, 90), tile=50)
+    assert failed.value.code == "HOST_OOM"
+    assert "50 pixels" in failed.value.text
+    assert len(network.calls) == 5
+
+
+@pytest.mark.parametrize("stages", [("blocks",), ("tail",), ("blocks", "tail")])
+def test_what_overflows_in_fast_is_done_in_exact(stages: tuple[str, ...]) -> None:
+    """Blocks and strips without finite values in the fast precision are done again in exact, and told about once."""
+    image = noise(70, 80)
+    strips: list[Array] = []
+    network = Overflowing(stages)
+    notes = engine.upscale(
+        network, image, lambda _, one: strips.append(one), lambda *_: None, lambda: False, precision="fast", tile=40
+    )
+    assert np.array_equal(np.concatenate(strips), run(Overflowing(()), image))
+    assert len(notes) == 1
+    assert "exact" in notes[0]
+
+
+def test_another_picture_may_run_between_two_pieces() -> None:
+    """`should_stop` may put a small picture through the same network; both results are right."""
+    network = Reaching(scale=2, blocks=2)
+    large, small = noise(100, 90), noise(20, 30, seed=5)
+    between: list[Array] = []
+
+    def pause() -> bool:
+        if len(between) < 3:
+            between.append(np.empty(0, np.float32))
+            between[-1] = run(network, small)
+        return False
+
+    strips: list[Array] = []
+    engine.upscale(network, large, lambda _, one: strips.append(one), lambda *_: None, pause, tile=40)
+    assert np.array_equal(np.concatenate(strips), run(network, large))
+    assert all(np.array_equal(one, run(network, small)) for one in between)
 
 
 def test_no_numbers_are_an_error_of_the_model() -> None:

@@ -111,3 +111,40 @@ class Reaching(Nearest):
     def _tail(self, features: Array) -> Array:
         reach = planning.TAIL_MARGIN
         return super()._tail((features + 3 * shifted(features, reach) + 5 * shifted(features, -reach)) % 1021)
+
+
+class Starved(Reaching):
+    """Runs out of memory at chosen calls, or for every tile above a size."""
+
+    def __init__(self, failing: frozenset[int] = frozenset(), most_px: int = 1 << 60, blocks: int = 3) -> None:
+        super().__init__(scale=2, blocks=blocks)
+        self.failing = failing
+        self.most_px = most_px
+
+    def _note(self, stage: str, values: Array) -> None:
+        super()._note(stage, values)
+        if len(self.calls) in self.failing or values.shape[2] * values.shape[3] > self.most_px:
+            raise MemoryError("none left")
+
+
+class Overflowing(Reaching):
+    """In the fast precision some calls give infinity: of the blocks, of the tail, or of both."""
+
+    def __init__(self, stages: tuple[str, ...]) -> None:
+        super().__init__(scale=2, blocks=4)
+        self.ways = (planning.Method("pairs", 2, 100), SINGLE)
+        self.stages = stages
+
+    def blocks(self, method: planning.Method, first: int, features: Array, precision: str) -> Array:
+        """As in exact, but for one value of every other call."""
+        result = super().blocks(method, first, features, precision)
+        return self._spoilt("blocks", result, precision)
+
+    def tail(self, features: Array, precision: str = "exact") -> Array:
+        """As in exact, but for one value of every other call."""
+        return self._spoilt("tail", super().tail(features), precision)
+
+    def _spoilt(self, stage: str, result: Array, precision: str) -> Array:
+        if precision == "fast" and stage in self.stages and len(self.calls) % 2:
+            result[0, 0, 0, 0] = np.inf
+        return result

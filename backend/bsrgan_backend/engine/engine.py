@@ -249,8 +249,9 @@ class _Run:
         self._precision = precision
         self._on_progress = on_progress
         self._should_stop = should_stop
+        reserve = staging.Reserve(plan.need_bytes // 3)
         self._shrinking = [
-            staging.Shrinking(margin, may_shrink=may_shrink)
+            staging.Shrinking(margin, reserve, may_shrink=may_shrink)
             for margin in (plan.method.margin, planning.JOIN_MARGIN, planning.TAIL_MARGIN)
         ]
         self._is_redone = False

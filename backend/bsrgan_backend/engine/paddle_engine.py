@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,9 @@ from bsrgan_backend.models.weights import Architecture, Weights
 Array = npt.NDArray[np.float32]
 
 GROUPS, SINGLES, BLOCK = "groups", "singles", "block"
+
+_PACKED = 4
+"""Times the size of the weights that a predictor with the blocks inside takes: read, converted and packed."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ class PaddleEngine:
     ) -> None:
         self._architecture = weights.architecture
         self._blocks = block_weights(weights)
+        self._weight_bytes = _PACKED * sum(array.nbytes for array in weights.tensors.values())
         self._folder = folder
         self._engine = choice.engine
         self._predictors = {(name, "exact"): one for name, one in choice.predictors.items()}
@@ -65,6 +69,10 @@ class PaddleEngine:
         verdict = precision.choose(self, asked, self._folder)
         self._facts = replace(self._facts, precision="bf16" if verdict.is_fast else "fp32")
         self._notes += (verdict.note,) if verdict.note else ()
+        if verdict.is_fast:
+            # Made now: a job's time and memory are then its own.
+            self._predictor(GROUPS, "fast")
+            self._predictor("tail", "fast")
 
     def methods(self, precision: str) -> tuple[planning.Method, ...]:
         """Groups with their weights inside for what fits in one piece; for tiles, single blocks.
@@ -72,14 +80,17 @@ class PaddleEngine:
         The tiles' blocks must give the same bits as the groups: in fp32 the block with weights as inputs does, and
         takes least memory; in bf16 its biases are rounded once more, so blocks with their weights inside are used.
         """
-        return precision_methods(self._engine, self._architecture, precision)
+        return tuple(
+            replace(method, new_bytes=0 if (method.name, precision) in self._predictors else self._weight_bytes)
+            for method in precision_methods(self._engine, self._architecture, precision)
+        )
 
     def footprint(self, precision: str) -> planning.Footprint:
         """Memory of its other predictors, from the sizes of the arrays inside and the engine's measured multiples."""
         architecture, multiples = self._architecture, _FOOTPRINTS[self._engine]
         tail = multiples.tail_fast if precision == "fast" else multiples.tail
         feature = 4 * architecture.features
-        return planning.Footprint(edge=feature * 8, tail=int(feature * 4**architecture.doublings * tail))
+        return planning.Footprint(edge=feature * 9, tail=int(feature * 4**architecture.doublings * tail))
 
     def head(self, image: Array) -> Array:
         """The trunk's first convolution."""
@@ -158,19 +169,27 @@ def precision_methods(engine_name: str, architecture: Architecture, precision: s
     return grouped, planning.Method(SINGLES, 1, int(size * (kept + architecture.blocks)), 1.16)
 
 
+@dataclass(frozen=True)
 class _Multiples:
-    """How many copies of its largest array each kind of predictor holds, measured with the full net (DESIGN.md)."""
+    """How many copies of an array each kind of predictor holds, measured with the full net (DESIGN.md).
 
-    def __init__(self, block: float, tail: float, kept: float = 0, kept_fast: float = 0, tail_fast: float = 0) -> None:
-        self.block = block
-        self.tail = tail
-        self.kept = kept
-        self.kept_fast = kept_fast
-        self.tail_fast = tail_fast
+    Attributes:
+        block: of the dense block's widest array, one RRDB with its weights as inputs.
+        tail: of the result's features.
+        kept: as `block`, shared by all groups with their weights inside; each group adds one.
+        kept_fast: the same for arrays of bfloat16, half the size.
+        tail_fast: as `tail`.
+    """
+
+    block: float
+    tail: float
+    kept: float = 0.0
+    kept_fast: float = 0.0
+    tail_fast: float = 0.0
 
 
 _FOOTPRINTS = {
-    "openvino": _Multiples(block=7, tail=4, kept=7, kept_fast=7, tail_fast=3),
+    "openvino": _Multiples(block=8, tail=3.2, kept=6, kept_fast=10, tail_fast=1.9),
     "onednn": _Multiples(block=13, tail=5),
     "native": _Multiples(block=12, tail=21),
 }

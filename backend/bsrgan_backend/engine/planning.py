@@ -101,12 +101,14 @@ class Method:
         group: blocks at a time; a tile needs `group * BLOCK_MARGIN` pixels around it.
         bytes_px: memory that the engine holds for each pixel of its largest tile, from then on.
         slowness: time for one block of one pixel, copies included, relative to the fastest method.
+        new_bytes: memory for its weights where they are not loaded yet.
     """
 
     name: str
     group: int
     bytes_px: int
     slowness: float = 1.0
+    new_bytes: int = 0
 
     @property
     def margin(self) -> int:
@@ -318,7 +320,7 @@ def _plan(
     height, width = trunk.rows[-1].stop, trunk.columns[-1].stop
     feature_bytes = height * width * architecture.features * _FLOAT
     image = height * width * architecture.in_channels * architecture.unshuffle**2 * _FLOAT
-    held = trunk.largest_px * method.bytes_px + edges.largest_px * footprint.edge
+    held = method.new_bytes + trunk.largest_px * method.bytes_px + edges.largest_px * footprint.edge
     in_trunk = held + _trunk_arrays(trunk, width, architecture)
     in_tail = held + tail.largest_px * footprint.tail + _tail_arrays(tail, width, architecture)
     need = image + max(in_trunk, in_tail) + (0 if spooled else feature_bytes)

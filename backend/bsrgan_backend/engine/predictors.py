@@ -97,7 +97,7 @@ class Predictor:
     def __init__(self, folder: Path, program: str, engine: str, threads: int, precision: str = "exact") -> None:
         self._owner = threading.get_ident()
         self._ticket = 0
-        parameters = folder / f"{saving.PARAMETERS.get(program, program)}.pdiparams"
+        parameters = folder / f"{program}.pdiparams"
         config = paddle.inference.Config(
             str(folder / f"{program}.pdmodel"), str(parameters) if parameters.exists() else ""
         )

@@ -39,9 +39,6 @@ FORMAT = 2
 GROUP = 3
 """RRDBs at a time in the program `groups`."""
 
-PARAMETERS = {"singles": "groups"}
-"""Programs that read the weights of another one: they have the same."""
-
 CHECK_SIZE = (12, 17)
 """Height and width of the self-check's image after unshuffling: no multiple of a vector's width."""
 
@@ -165,7 +162,6 @@ def _write_programs(weights: Weights, folder: Path) -> None:
     inside = dataclasses.replace(weights, tensors=rrdbnet.absorbed(weights.tensors))
     _save_choice(folder / "groups", inside, GROUP)
     _save_choice(folder / "singles", inside, 1)
-    (folder / "singles.pdiparams").unlink()
 
 
 @contextlib.contextmanager

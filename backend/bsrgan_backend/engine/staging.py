@@ -7,6 +7,7 @@ next band still needs are carried over to it. One array of features is all that 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -64,6 +65,23 @@ def cut(values: Array, rows: Span, columns: Span) -> Array:
     return np.ascontiguousarray(values[:, :, rows.low : rows.high, columns.low : columns.high])
 
 
+class Reserve:
+    """Address space set aside for the moment when memory runs short; it is never touched, so it takes no memory.
+
+    An engine that fails in the middle keeps what it had got by then. Without a reserve nothing would be left for the
+    smaller pieces.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._space: Array | None = None
+        with contextlib.suppress(MemoryError):
+            self._space = np.empty(size // 4, np.float32)
+
+    def release(self) -> None:
+        """Give it back."""
+        self._space = None
+
+
 class Shrinking:
     """Runs a stage on tiles; a tile that does not fit into memory is cut in two, and so are later ones of its size.
 
@@ -73,8 +91,9 @@ class Shrinking:
         has_shrunk: a tile had to be cut.
     """
 
-    def __init__(self, margin: int, *, may_shrink: bool) -> None:
+    def __init__(self, margin: int, reserve: Reserve, *, may_shrink: bool) -> None:
         self.has_shrunk = False
+        self._reserve = reserve
         self._margin = margin
         self._may_shrink = may_shrink
         self._limit_px: float = float("inf")
@@ -92,6 +111,7 @@ class Shrinking:
             except MemoryError:
                 if not self._can_cut(tile):
                     raise
+                self._reserve.release()
                 self.has_shrunk = True
                 self._limit_px = min(self._limit_px, pixels)
         return self._halved(stage, tile, rows, columns)
