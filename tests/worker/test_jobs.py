@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-
 import numpy as np
 import pytest
 
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.worker import jobs
-from bsrgan_backend.worker.reports import Progress
-from support.repeating_network import JOB, Repeater, message, noise
-
-
-def run(block, out_size, network=None, should_stop=lambda: False, spec=None):
-    """Do a job in this process; returns its outcome and the result's pixels."""
-    spec = spec or jobs.JobSpec.of(message(block, out_size))
-    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as target:
-        source.write(block.tobytes())
-        source.flush()
-        progress = Progress(JOB, lambda _: None)
-        outcome = jobs.upscale(spec, network or Repeater(), source.fileno(), target.fileno(), progress, should_stop)
-        data = target.read()
-    return outcome, np.frombuffer(data, block.dtype).reshape(*out_size, block.shape[2])
+from bsrgan_backend.imaging import transparency
+from bsrgan_backend.worker import jobs, passes
+from support.job_runs import run
+from support.repeating_network import Repeater, message, noise
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -48,7 +35,9 @@ def test_the_same_size_comes_back_from_a_scale_of_one():
     np.testing.assert_array_equal(run(block, (5, 9), Repeater(scale=1))[1], block)
 
 
-@pytest.mark.parametrize("out_size", [(12, 16), (24, 32), (36, 48), (7, 5), (60, 80), (1, 1)])
+@pytest.mark.parametrize(
+    "out_size", [(12, 16), (24, 32), (36, 48), (7, 5), (60, 80), (3, 4), (192, 256), (12, 256), (192, 4)]
+)
 def test_any_size_can_be_asked_for(out_size):
     """A flat picture stays flat at every size, smaller and larger than the network's own."""
     block = np.full((12, 16, 4), 200, np.uint8)
@@ -81,7 +70,7 @@ def test_colour_under_alpha_zero_never_leaks():
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 def test_an_even_transparency_stays_exact(dtype, monkeypatch):
     """One alpha value everywhere is the result's value everywhere, without resampling it."""
-    monkeypatch.setattr(jobs.transparency, "enlarge_rows", None)
+    monkeypatch.setattr(transparency, "enlarge_rows", None)
     block = noise(9, 9, 4, dtype)
     block[..., 3] = 0.3 if dtype == "f4" else 101
     result = run(block, (27, 27))[1]
@@ -159,6 +148,7 @@ def test_rows_out_of_order_are_no_result():
         ({"width": 0}, "ZERO_SIZE"),
         ({"out_height": 0}, "ZERO_SIZE"),
         ({"out_width": 70000}, "TOO_MANY_PIXELS"),
+        ({"params": {"strength": 101}}, "BAD_PARAM"),
     ],
 )
 def test_impossible_jobs_are_refused(changes, code):
@@ -198,6 +188,14 @@ def test_memory_for_the_result_is_not_taken(monkeypatch):
     run(noise(64, 4, 4), (128, 8), Repeater(strips=(4,)))
     assert 0 < largest <= 8
     largest = 0
-    monkeypatch.setattr(jobs, "_BAND_PX", 2000)
-    run(noise(8, 8, 4), (1000, 100), Repeater(strips=(32,)))
-    assert 0 < largest <= 120
+    monkeypatch.setattr(passes, "BAND_PX", 400)
+    run(noise(8, 8, 4), (128, 16), Repeater(strips=(32,)))
+    assert 0 < largest <= 40
+
+
+@pytest.mark.parametrize("out_size", [(129, 16), (8, 129), (1, 8), (8, 1)])
+def test_factors_beyond_the_range_are_refused(out_size):
+    """Less than a quarter and more than 16 times a side is BAD_PARAM."""
+    with pytest.raises(BackendError) as caught:
+        run(noise(8, 8, 3), out_size)
+    assert caught.value.code == "BAD_PARAM"

@@ -147,6 +147,19 @@ def join(colour: Floats, alpha: Floats | None, layout: PixelFormat) -> Pixels:
     return block
 
 
+def quantised(values: Floats, layout: PixelFormat) -> Pixels:
+    """Single values as `join` writes them: clamped to 0..1, rounded once.
+
+    Args:
+        values: float32 of any shape.
+        layout: its type is used.
+
+    Returns:
+        The values in units of the type, of its dtype.
+    """
+    return _from_unit(values, layout).astype(layout.numpy_dtype)
+
+
 def widen(colour: Floats, channels: int) -> Floats:
     """Repeat gray for a network that takes three channels.
 

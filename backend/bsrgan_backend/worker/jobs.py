@@ -1,6 +1,7 @@
 """One job: pixels from the spool through the network to the spool, in bands.
 
-    spool -> split -> fill under alpha 0 -> engine -> narrow -> resample -> join with alpha -> spool
+    spool -> split -> fill under alpha 0 -> crop to what is visible -> passes (engine, resample) -> sliders
+          -> join with alpha -> spool; then alpha -> passes -> into the rows of the spool
 
 The source is held as float32 (the network's trunk sees all of it); the result never is: the engine gives strips, and
 each leaves as bytes before the next one comes.
@@ -11,22 +12,31 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bsrgan_backend.engine import host
-from bsrgan_backend.engine.engine import Engine, Stopped
+from bsrgan_backend.engine.engine import Engine
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging import pixels, transparency
+from bsrgan_backend.imaging.boxes import Part, Size
 from bsrgan_backend.imaging.pixels import Floats, PixelFormat
-from bsrgan_backend.imaging.resampling import StripResizer
-from bsrgan_backend.worker import spool
+from bsrgan_backend.worker import alpha as alphas
+from bsrgan_backend.worker import passes, spool
+from bsrgan_backend.worker.finishing import Mixture, Result
+from bsrgan_backend.worker.footprint import held_bytes
+from bsrgan_backend.worker.options import Options
 from bsrgan_backend.worker.reports import Progress
 from bsrgan_backend.worker.work import Cancelled, ShouldStop
 from bsrgan_wire import limits
 
-_BAND_PX = 4 * 1024 * 1024
+FACTORS = (0.25, 16.0)
+"""Smallest and largest ratio of a result's side to the picture's; a pixel more or less is rounding."""
+
+_WORTH_CROPPING = 0.9
+"""A crop that leaves more than this of the picture saves nothing that is felt."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,7 @@ class JobSpec:
         out_size: (height, width) of the result; any, independent of the model's scale.
         layout: type and channels of both.
         model: id, empty for the default.
+        options: everything else that can be asked.
     """
 
     job: str
@@ -48,6 +59,7 @@ class JobSpec:
     out_size: tuple[int, int]
     layout: PixelFormat
     model: str
+    options: Options = Options()
 
     @classmethod
     def of(cls, message: dict[str, Any]) -> JobSpec:
@@ -63,6 +75,7 @@ class JobSpec:
             (int(message["out_height"]), int(message["out_width"])),
             PixelFormat(str(message["dtype"]), int(message["channels"])),
             str(message.get("model", "")),
+            Options.of(message.get("params")),
         )
         if min(*spec.size, *spec.out_size) < 1:
             raise BackendError("ZERO_SIZE", "The picture is empty; choose a layer with at least one pixel.")
@@ -96,6 +109,19 @@ class Outcome:
     engine_seconds: float
 
 
+def check_factors(size: Size, out_size: Size) -> None:
+    """Refuse a result that is much smaller or larger than its picture.
+
+    Raises:
+        BackendError: BAD_PARAM.
+    """
+    least, most = FACTORS
+    for side, out in zip(size, out_size, strict=True):
+        if not least * side - 1 < out < most * side + 1:
+            text = f"The result must be {least:g} to {most:g} times as large as the picture; choose another size."
+            raise BackendError("BAD_PARAM", text, f"{side} to {out}")
+
+
 def upscale(
     spec: JobSpec,
     engine: Engine,
@@ -104,6 +130,7 @@ def upscale(
     progress: Progress,
     should_stop: ShouldStop,
     rate: float = 0.0,
+    scratch: Path | None = None,
 ) -> Outcome:
     """Do a job.
 
@@ -111,48 +138,44 @@ def upscale(
         spec: what to do.
         engine: the loaded model.
         source: descriptor of the picture's pixels.
-        target: descriptor of the file for the result; every byte of it is written.
+        target: descriptor of the file for the result; every byte of it is written, and some are read again.
         progress: told how far it is.
         should_stop: asked between bands, tiles and strips.
         rate: units of progress per second that the engine is known for, 0 for unknown.
+        scratch: folder for intermediate pictures that are large; None to keep them in memory.
 
     Raises:
         Cancelled: `should_stop` said so.
-        BackendError: NONFINITE, BAD_SHAPE, DISK_FULL, HOST_OOM or what the engine raises.
+        BackendError: NONFINITE, BAD_SHAPE, BAD_PARAM, DISK_FULL, HOST_OOM or what the engine raises.
     """
+    check_factors(spec.size, spec.out_size)
     spool.require_length(source, spec.input_bytes)
-    _require_memory(spec)
+    scale = engine.architecture.scale
+    held = held_bytes(spec.size, spec.out_size, spec.layout, spec.options, scale, spooled=scratch is not None)
+    _require_memory(held)
     spool.reserve(target, spec.output_bytes)
+    # What is not written below can not be seen: zeros, which the file is made of.
+    os.ftruncate(target, spec.output_bytes)
     colour, alpha = _read(spec, source, should_stop)
     flat = None if alpha is None else transparency.constant(alpha)
     if flat == 0.0:
-        # Nothing of it can be seen: zeros, which the file is made of.
-        os.ftruncate(target, spec.output_bytes)
         return Outcome(spec.output_bytes, 0.0)
-    if alpha is not None and flat is None:
-        colour = transparency.fill(colour, alpha)
-    image = pixels.widen(colour, engine.architecture.in_channels)
+    part = _visible(colour, alpha if flat is None else None)
     del colour
-    result = _Result(spec, engine.architecture.scale, alpha if flat is None else flat, target)
     progress.phase("running", rate)
+    run = _Run(spec, engine, part, alpha if flat is None else flat, target)
+    del part
     started = time.monotonic()
-    try:
-        engine.upscale(image, result.take, on_progress=progress.advance, should_stop=should_stop)
-    except Stopped:
-        raise Cancelled from None
-    elapsed = time.monotonic() - started
-    result.require_complete()
-    return Outcome(spec.output_bytes, elapsed - result.seconds)
+    others = run.run(progress, should_stop, held, scratch)
+    return Outcome(spec.output_bytes, time.monotonic() - started - others)
 
 
-def _require_memory(spec: JobSpec) -> None:
+def _require_memory(needed: int) -> None:
     """Refuse a picture whose numbers alone do not fit: being killed for it would look like a crash.
 
     Raises:
         BackendError: HOST_OOM.
     """
-    planes = 2 * spec.layout.colours + int(spec.layout.has_alpha) if spec.layout.has_alpha else 3
-    needed = 4 * planes * spec.size[0] * spec.size[1]
     available = host.available_memory_bytes()
     if needed > available:
         text = "There is too little free memory for this picture; close other programs or select a smaller area."
@@ -175,58 +198,52 @@ def _read(spec: JobSpec, source: int, should_stop: ShouldStop) -> tuple[Floats, 
     return colour, alpha
 
 
-class _Result:
-    """Takes the engine's strips and leaves finished rows in the spool.
+def _visible(colour: Floats, alpha: Floats | None) -> Part:
+    """The picture with colour under alpha 0, without margins that are too far from what can be seen to matter."""
+    whole = Part.whole(colour)
+    if alpha is None:
+        return whole
+    transparency.fill(colour, alpha)
+    seen = transparency.visible_box(alpha).grown(passes.CONTEXT_PX, whole.source, passes.ALIGN_PX)
+    if seen.area > _WORTH_CROPPING * whole.seen.area:
+        return whole
+    return Part(colour[seen.slices].copy(), whole.source, seen)
 
-    `alpha` is the picture's alpha plane, or its one value, or None where the format has none.
 
-    Attributes:
-        seconds: time spent here, which is not the engine's.
-    """
+class _Run:
+    """The network over colour and alpha of one picture."""
 
-    def __init__(self, spec: JobSpec, scale: int, alpha: Floats | float | None, target: int) -> None:
-        self._spec = spec
-        self._alpha = alpha
-        self._target = target
-        self._resizer = StripResizer((spec.size[0] * scale, spec.size[1] * scale), spec.out_size)
-        # Rows of a strip that become one band: a result far larger than the network's would be large at once.
-        self._rows = max(1, _BAND_PX * spec.size[0] * scale // (spec.out_size[0] * spec.out_size[1]))
-        self._next_row = 0
-        self._written = 0
-        self.seconds = 0.0
+    def __init__(self, spec: JobSpec, engine: Engine, part: Part, alpha: Floats | float | None, target: int) -> None:
+        scale = engine.architecture.scale
+        self._options = spec.options
+        self._engine = engine
+        self._image = part.image
+        self._passes = passes.plan(spec.size, spec.out_size, scale, part.seen)
+        plane = None if alpha is None or isinstance(alpha, float) else alpha
+        shown = None if plane is None else plane[part.seen.slices]
+        mixture = Mixture.of(part, shown, spec.out_size, spec.options)
+        self._result = Result(spec.layout, mixture, self._passes[-1].wanted, alpha, target)
+        self._pieces: list[alphas.Piece] = []
+        if plane is not None and spec.options.alpha == "network" and spec.options.strength > 0.0:
+            self._pieces = alphas.pieces(plane, spec.out_size, scale)
+            self._rewriter = alphas.Rewriter(plane, spec.out_size, spec.layout, spec.options.strength, target)
 
-    def take(self, first_row: int, strip: Floats) -> None:
-        """Take the next strip of the network's result, (n, W·scale, C) float32."""
-        started = time.monotonic()
-        if first_row != self._next_row:
-            raise BackendError("INTERNAL", "The result came in the wrong order; try again.", f"row {first_row}")
-        self._next_row += strip.shape[0]
-        for row in range(0, strip.shape[0], self._rows):
-            piece = pixels.narrow(strip[row : row + self._rows], self._spec.layout.colours)
-            self._write(*self._resizer.push(piece))
-        self.seconds += time.monotonic() - started
-
-    def _write(self, first: int, band: Floats) -> None:
-        if band.shape[0]:
-            alpha = self._alpha_rows(first, band.shape[0])
-            self._written += spool.write_rows(self._target, pixels.join(band, alpha, self._spec.layout), first)
-
-    def _alpha_rows(self, first: int, rows: int) -> Floats | None:
-        if self._alpha is None:
-            return None
-        if isinstance(self._alpha, float):
-            return np.full((rows, self._spec.out_size[1]), self._alpha, np.float32)
-        return transparency.enlarge_rows(self._alpha, self._spec.out_size, first, first + rows)
-
-    def require_complete(self) -> None:
-        """Refuse a result with missing rows: it would be someone's picture.
-
-        Raises:
-            BackendError: INTERNAL.
-        """
-        if self._written != self._spec.output_bytes:
-            raise BackendError(
-                "INTERNAL",
-                "The result is not complete; try again.",
-                f"{self._written} of {self._spec.output_bytes} bytes",
-            )
+    def run(self, progress: Progress, should_stop: ShouldStop, held: int, scratch: Path | None) -> float:
+        """Do all of it and return the seconds that were not the engine's."""
+        if self._options.strength == 0.0:
+            started = time.monotonic()
+            self._result.resized(progress.advance, should_stop)
+            return time.monotonic() - started
+        areas = [step.seen.area for step in self._passes]
+        areas += [area for piece in self._pieces for area in piece.areas]
+        runner = passes.Runner(
+            self._engine,
+            self._options.engine_options(held),
+            passes.Journey(areas, progress.advance),
+            should_stop,
+            scratch,
+        )
+        runner.run(self._image, self._passes, self._result.take)
+        for piece in self._pieces:
+            self._rewriter.run(piece, runner)
+        return runner.seconds

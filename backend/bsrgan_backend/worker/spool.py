@@ -46,12 +46,32 @@ def read_bands(descriptor: int, row_bytes: int, height: int) -> Iterator[tuple[i
     """
     rows = max(1, _BAND_BYTES // row_bytes)
     for first in range(0, height, rows):
-        wanted = min(rows, height - first) * row_bytes
-        data = _read_at(descriptor, wanted, first * row_bytes)
-        if len(data) != wanted:
+        last = min(first + rows, height)
+        try:
+            data = read_rows(descriptor, row_bytes, first, last)
+        except BackendError:
             require_length(descriptor, height * row_bytes)
-            raise BackendError("INTERNAL", "The picture's pixels could not be read; try again.", "short read")
+            raise
         yield first, data
+
+
+def read_rows(descriptor: int, row_bytes: int, first: int, last: int) -> bytes:
+    """Some whole rows of a file.
+
+    Args:
+        descriptor: an open file; its own position is neither used nor moved.
+        row_bytes: bytes of a row.
+        first: first row.
+        last: row after the last one.
+
+    Raises:
+        BackendError: INTERNAL when the file ends early.
+    """
+    wanted = (last - first) * row_bytes
+    data = _read_at(descriptor, wanted, first * row_bytes)
+    if len(data) != wanted:
+        raise BackendError("INTERNAL", "The picture's pixels could not be read; try again.", "short read")
+    return data
 
 
 def reserve(descriptor: int, total: int) -> None:
