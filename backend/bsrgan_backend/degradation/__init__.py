@@ -11,6 +11,7 @@ Super-Resolution", ICCV 2021 (arXiv 2103.14006).
 
 from bsrgan_backend.degradation.catalog import describe
 from bsrgan_backend.degradation.degrading import Degraded, Stopped, degrade, plan, replay
+from bsrgan_backend.degradation.layers import DegradedLayer, degrade_layer, reference_layer
 from bsrgan_backend.degradation.pairs import cropped_to_multiple, reference
 from bsrgan_backend.degradation.recipe import VERSION, Recipe, loads, read_recipe
 from bsrgan_backend.degradation.request import Request, read_request
@@ -19,17 +20,20 @@ from bsrgan_backend.degradation.steps import Step
 __all__ = [
     "VERSION",
     "Degraded",
+    "DegradedLayer",
     "Recipe",
     "Request",
     "Step",
     "Stopped",
     "cropped_to_multiple",
     "degrade",
+    "degrade_layer",
     "describe",
     "loads",
     "plan",
     "read_recipe",
     "read_request",
     "reference",
+    "reference_layer",
     "replay",
 ]
