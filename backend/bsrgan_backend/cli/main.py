@@ -10,11 +10,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bsrgan_backend.cli import bench, models, serve, settings, status, upscale
+from bsrgan_backend.cli import bench, degrade, models, serve, settings, status, upscale
 from bsrgan_backend.cli.failure import Failure, sentence_of
 from bsrgan_wire import __version__
 
-COMMANDS = (upscale, serve, status, models, settings, bench)
+COMMANDS = (upscale, degrade, serve, status, models, settings, bench)
 DEBUG_VARIABLE = "GIMP_BSRGAN_DEBUG"
 
 

@@ -1,0 +1,176 @@
+"""`gimp-bsrgan degrade` with what it cannot do: one sentence, no result, nothing replaced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bsrgan_backend.degradation import Request, plan
+from bsrgan_backend.imaging.pictures import Picture, write_picture
+from support.cli_pictures import picture
+from support.degrade_command import Degrade
+
+
+@pytest.fixture
+def degrade(tmp_path, capsys) -> Degrade:
+    """The command."""
+    return Degrade(tmp_path, capsys)
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    """A 40 x 32 PNG."""
+    return picture(tmp_path / "photo.png", 32, 40)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 5000), (3, 2), (1, 9)])
+@pytest.mark.parametrize("mode", ["bsrgan", "bsrgan-plus"])
+def test_odd_and_tiny_pictures_work(degrade, tmp_path, height, width, mode):
+    """Pictures of any size have a result, also where the scale is larger than the picture."""
+    degrade(picture(tmp_path / "a.png", height, width), "--mode", mode, "--pairs", "--same-size", "nearest")
+    assert degrade.pixels("a_LQ.png").shape == (height, width, 3)
+    degrade(picture(tmp_path / "a.png", height, width), "--mode", mode, "--pairs")
+    assert degrade.pixels("a_LQ.png").shape == (-(-height // 4), -(-width // 4), 3)
+    assert degrade.pixels("a_pair.png").shape == (height, 2 * width, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--strength", "1.5"], "strength"),
+        (["--strength", "nan"], "strength"),
+        (["--seed", "-1"], "seed"),
+        (["--seed", str(2**53)], "seed"),
+        (["--variation", "0.9"], "variation"),
+        (["--scale", "1"], "scale"),
+        (["--mode", "manual"], "steps"),
+    ],
+)
+def test_numbers_out_of_bounds(degrade, photo, options, word):
+    """A number that is not allowed is named in one sentence."""
+    assert word in degrade.fails(photo, *options)
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--preset", "web-jpeg", "--mode", "bsrgan"], "--preset"),
+        (["--steps", "x.json", "--mode", "bsrgan"], "--steps"),
+        (["--recipe", "x.json", "--seed", "4"], "--seed"),
+        (["--recipe", "x.json", "--count", "4"], "--count"),
+        (["--recipe", "x.json", "--same-size", "area"], "--same-size"),
+    ],
+)
+def test_options_that_contradict(degrade, photo, options, word):
+    """Options that cannot go together are wrong usage."""
+    assert word in degrade.fails(photo, *options, status=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ('[{"step": "melt"}]', "'melt'"),
+        ('[{"step": "blur", "along": 1e9}]', "along"),
+        ('[{"step": "blur", "along": NaN}]', "not a number"),
+        ('[{"step": "jpeg", "quality": 0}]', "quality"),
+        ('[{"step": "jpeg", "speed": 4}]', "speed"),
+        ('{"step": "jpeg"}', "steps"),
+        ("[]", "steps"),
+        ('[{"step": "jpeg"', "JSON"),
+    ],
+)
+def test_steps_that_do_not_exist(degrade, photo, tmp_path, text, word):
+    """Unknown steps, numbers out of bounds, NaN and broken JSON are one sentence each."""
+    (tmp_path / "steps.json").write_text(text)
+    assert word in degrade.fails(photo, "--steps", tmp_path / "steps.json")
+
+
+def recipe_values() -> dict:
+    """A recipe as plain values."""
+    return plan(Request(seed=4), (32, 40)).to_json()
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"version": 99}, "99"),
+        ({"version": "x"}, "not complete"),
+        ({"format": "something"}, "no recipe"),
+        ({"steps": None}, "not complete"),
+        ({"steps": [{"step": "melt"}]}, "melt"),
+        ({"source": [1, 2]}, "not complete"),
+    ],
+)
+def test_recipes_that_cannot_be_used(degrade, photo, tmp_path, change, word):
+    """A newer, foreign, damaged or unknown recipe is one sentence."""
+    file = tmp_path / "recipe.json"
+    file.write_text(json.dumps(recipe_values() | change))
+    assert word in degrade.fails(photo, "--recipe", file)
+
+
+def test_files_without_a_recipe(degrade, photo, tmp_path):
+    """A cut recipe, a line that is none, a PNG without one, an empty and a missing file are one sentence each."""
+    file = tmp_path / "recipe.json"
+    whole = json.dumps(recipe_values())
+    file.write_text(whole[: len(whole) // 2])
+    assert "JSON" in degrade.fails(photo, "--recipe", file)
+    file.write_text(json.dumps(recipe_values(), indent=1)[:300])
+    assert "JSON" in degrade.fails(photo, "--recipe", file)
+    file.write_text(f"{whole}\n{whole[:40]}\n")
+    assert "line 2" in degrade.fails(photo, "--recipe", file)
+    assert "holds no recipe" in degrade.fails(photo, "--recipe", photo, status=1)
+    file.write_bytes(photo.read_bytes()[:60])
+    assert "holds no recipe" in degrade.fails(photo, "--recipe", file)
+    file.write_text("\n")
+    assert "empty" in degrade.fails(photo, "--recipe", file)
+    assert "cannot be read" in degrade.fails(photo, "--recipe", tmp_path / "none.json")
+
+
+def test_nan_is_refused(degrade, tmp_path):
+    """A picture with NaN is refused in one sentence; under alpha 0 it does not count."""
+    pixels = np.full((8, 8, 4), 0.5, np.float32)
+    pixels[2, 2, 0] = np.nan
+    write_picture(tmp_path / "a.tif", Picture(pixels))
+    assert "NaN" in degrade.fails(tmp_path / "a.tif")
+    pixels[2, 2, 3] = 0.0
+    write_picture(tmp_path / "a.tif", Picture(pixels))
+    degrade(tmp_path / "a.tif")
+
+
+def test_a_bad_picture_does_not_stop_the_others(degrade, photo, tmp_path):
+    """Each bad file is one sentence, the good ones are done, and the status is 1."""
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    small = picture(tmp_path / "small.png", 8, 8)
+    lines = degrade(tmp_path / "bad.png", small, photo, "--patch", 16, status=1)
+    assert [line.split(":")[0] for line in lines] == ["bad.png", "small.png"]
+    assert "8 x 8" in lines[1]
+    assert (degrade.out / "photo_LQ.png").exists()
+
+
+def test_no_input_is_written_over(degrade, photo, tmp_path):
+    """A result that has the name of an input, a recipe's file included, is refused."""
+    degrade.out = tmp_path
+    degrade(photo)
+    first = tmp_path / "photo_LQ.png"
+    before = first.read_bytes()
+    assert "replace" in degrade(photo, first, status=2)[0]
+    assert "replace" in degrade(photo, "--recipe", first, status=2)[0]
+    assert first.read_bytes() == before
+
+
+def test_names_that_collide(degrade, tmp_path):
+    """Two pictures that would become one file are refused before anything is read."""
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "a.jpg")
+    assert "both" in degrade.fails(tmp_path / "a.png", tmp_path / "a.jpg", status=2)
+
+
+def test_places_that_are_none(degrade, photo, tmp_path):
+    """A file as -d and a folder without pictures are refused."""
+    (tmp_path / "empty").mkdir()
+    assert "no pictures" in degrade.fails(tmp_path / "empty")
+    degrade.out = photo
+    assert "takes a folder" in degrade(photo, status=2)[0]
