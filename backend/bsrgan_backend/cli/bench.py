@@ -1,4 +1,4 @@
-"""`gimp-bsrgan bench`: what daemon, wire and plug-in cost, each beside what is wanted of it."""
+"""`gimp-bsrgan bench`: this engine beside other runtimes, daemon and wire beside the engine, each claim judged."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import json
 import shlex
 import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 from bsrgan_backend.cli.progress import ProgressBar
-from bsrgan_backend.cli.table import aligned
 
-RUNS = 15
+RUNS = 3
+SIZES = (128, 512)
+QUICK = (128,)
+SIDE_PX_MAX = 4096
 GIMPS = ("gimp-console", "gimp-console-3", "gimp-console-3.2", "gimp-console-3.0")
 
 
@@ -21,11 +24,24 @@ def add_parsers(commands: Any) -> None:
     parser = commands.add_parser(
         "bench",
         help="measure speed and memory",
-        description="Measure a daemon of its own, beside one that runs, and the plug-in where a GIMP has it.",
+        description="Measure this engine, a daemon of its own beside one that runs, and the plug-in where a GIMP has "
+        "it. With --peers the same network runs in PyTorch, OpenVINO and ONNX Runtime too, in turns.",
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for programs")
+    form.add_argument("--markdown", action="store_true", help="to be kept in docs/benchmarks.md")
     parser.add_argument("--model", default="", metavar="ID", help="installed model to measure with")
     parser.add_argument("--runs", type=_count, default=RUNS, metavar="N", help=f"repetitions (default {RUNS})")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument(
+        "--sizes", type=_sizes, default=SIZES, metavar="PX,...", help="sides of the pictures (default 128,512)"
+    )
+    sizes.add_argument("--quick", action="store_const", dest="sizes", const=QUICK, help="128 x 128 only")
+    parser.add_argument(
+        "--peers", action="store_true", help="compare with other runtimes; installs them apart when they are missing"
+    )
+    parser.add_argument("--photo", type=Path, metavar="FILE", help="photo to cut from (default: the bundled one)")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="also compare fast with exact on these photos")
     parser.add_argument("--gimp", metavar="CMD", help="how to call gimp-console (default: the one on the PATH)")
     parser.set_defaults(run=run)
 
@@ -36,27 +52,38 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def run(asked: argparse.Namespace) -> int:
-    """Measure and print one table; what is not met does not fail, it is marked."""
-    from bsrgan_backend.cli import machine, measuring
+def _sizes(text: str) -> tuple[int, ...]:
+    words = text.split(",")
+    if not all(word.isdigit() and 16 <= int(word) <= SIDE_PX_MAX and int(word) % 4 == 0 for word in words):
+        raise argparse.ArgumentTypeError(f"sides are multiples of 4 from 16 to {SIDE_PX_MAX}, such as 128,512")
+    return tuple(sorted({int(word) for word in words}))
 
-    gimp = (
-        shlex.split(asked.gimp)
-        if asked.gimp
-        else next(([found] for name in GIMPS if (found := shutil.which(name))), [])
+
+def run(asked: argparse.Namespace) -> int:
+    """Measure and print; what is not reached does not fail, it is marked."""
+    from bsrgan_backend.cli import machine
+    from bsrgan_backend.cli.benching import comparison, report
+
+    options = comparison.Options(
+        model=asked.model,
+        sizes=asked.sizes,
+        runs=asked.runs,
+        with_peers=asked.peers,
+        photo=asked.photo,
+        photos=asked.photos,
+        gimp=_gimp(asked.gimp),
     )
     with ProgressBar(sys.stderr) as shown:
-        head = machine.facts()
-        measures = measuring.all_measures(asked.model, asked.runs, gimp, shown.show)
+        measured = comparison.measure(options, shown.show)
+    head = machine.facts()
     if asked.json:
-        told = [
-            {"name": m.name, "value": m.value, "unit": m.unit, "wanted": m.wanted, "ratio": m.ratio, "note": m.note}
-            for m in measures
-        ]
-        print(json.dumps({"machine": head, "measures": told}, indent=1))
-        return 0
-    print(aligned(list(head.items())))
-    print()
-    print(aligned([("measure", "value", "wanted", "ratio", ""), *(m.cells() for m in measures)], frozenset({1, 2, 3})))
-    print("\nratio = value / wanted: below 1.00 is better than wanted")
+        print(json.dumps(report.as_facts(head, measured), indent=1))
+    else:
+        print((report.as_markdown if asked.markdown else report.as_text)(head, measured))
     return 0
+
+
+def _gimp(asked: str | None) -> list[str]:
+    if asked:
+        return shlex.split(asked)
+    return next(([found] for name in GIMPS if (found := shutil.which(name))), [])

@@ -1,0 +1,98 @@
+"""What daemon, wire and plug-in cost on top of the network."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bsrgan_backend.cli import gimp_memory
+from bsrgan_backend.cli.benching.claims import Claim
+from bsrgan_backend.cli.benching.own_daemon import TINY
+from bsrgan_wire import places
+from bsrgan_wire.client import Client, JobRequest
+
+SIDE_PX = 64
+OVERHEAD_MS = 30.0
+DAEMON_MB = 60.0
+PLUGIN_MB = 500.0
+_WARM_UP = 2
+
+Show = Callable[[str], None]
+
+
+def daemon_memory(client: Client) -> Claim:
+    """Resident memory of a daemon without a model; ask before the first job."""
+    resident = float(client.status()["rss_bytes"]) / 1e6
+    return Claim("daemon without a model", resident, "MB", DAEMON_MB, note="resident memory")
+
+
+def overhead(client: Client, model: str, runs: int, show: Show) -> Claim:
+    """Wall time of a warm job at the client, less what the network itself took.
+
+    Args:
+        client: of a daemon.
+        model: id of the model.
+        runs: jobs, after the first ones that load the model and warm every cache up.
+        show: given a line of progress.
+    """
+    pixels = np.random.default_rng(0).integers(0, 256, (SIDE_PX, SIDE_PX, 3), np.uint8)
+    over_ms, engine_ms = [], []
+    for number in range(runs + _WARM_UP):
+        show(f"measuring the overhead: {number} of {runs + _WARM_UP}")
+        wall_s, engine_s = timed_job(client, request(model, pixels), pixels)
+        if number >= _WARM_UP:
+            over_ms.append((wall_s - engine_s) * 1e3)
+            engine_ms.append(engine_s * 1e3)
+    spread = f"{min(over_ms):.1f} to {max(over_ms):.1f}"
+    note = f"median of {runs} ({spread}); the network {model} itself {statistics.median(engine_ms):.0f} ms"
+    return Claim(
+        f"daemon and wire, warm {SIDE_PX} x {SIDE_PX}", statistics.median(over_ms), "ms", OVERHEAD_MS, note=note
+    )
+
+
+def request(model: str, pixels: npt.NDArray[np.uint8]) -> JobRequest:
+    """A job that enlarges (H, W, C) pixels four times."""
+    height, width, channels = pixels.shape
+    return JobRequest(
+        width=width,
+        height=height,
+        channels=channels,
+        dtype="u8",
+        out_width=4 * width,
+        out_height=4 * height,
+        model=model,
+    )
+
+
+def timed_job(client: Client, asked: JobRequest, pixels: npt.NDArray[np.uint8]) -> tuple[float, float]:
+    """Seconds of a job at the client, and those of the network in it."""
+    began = time.perf_counter()
+    state = client.run(asked, source=lambda first, count: pixels[first : first + count].tobytes(), sink=_drop)
+    return time.perf_counter() - began, float(state.engine_s)
+
+
+def _drop(_first: int, _rows: int, _data: memoryview) -> None:
+    """The result itself is not measured."""
+
+
+def plugin(gimp: list[str], root: Path) -> Claim:
+    """Peak memory of the plug-in's process for a large layer, with a tiny network: pixels count, not the model.
+
+    Args:
+        gimp: the words that call a gimp-console with the plug-in; empty for none.
+        root: of the daemon to use.
+    """
+    name = "plug-in, 2048 x 2048 RGBA x4"
+    if not gimp:
+        return Claim(name, None, "MB", PLUGIN_MB, note="no gimp-console found (--gimp CMD)")
+    if not sys.platform.startswith("linux"):
+        return Claim(name, None, "MB", PLUGIN_MB, note="is measured on Linux only")
+    peak, problem = gimp_memory.peak_bytes(gimp, places.rendezvous_file(root), TINY)
+    value = None if problem else peak / 1e6
+    return Claim(name, value, "MB", PLUGIN_MB, note=problem or "peak resident memory in GIMP")
