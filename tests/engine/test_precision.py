@@ -77,6 +77,21 @@ def test_a_damaged_memory_of_the_trial_is_measured_again(
         assert json.loads(file.read_text())["gain"] == 2.0
 
 
+def test_a_trial_lost_on_a_busy_machine_is_repeated_a_day_later(
+    loaded: paddle_engine.PaddleEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outcome that was too slow counts for a day; one that was not close enough, or passed, counts for good."""
+    for first, is_repeated in ((Trial(60.0, 1.2), True), (Trial(40.0, 2.0), False), (Trial(60.0, 2.0), False)):
+        monkeypatch.setattr(precision, "measure", lambda _network, told=first: told)
+        precision.remembered(loaded, tmp_path)
+        (file,) = tmp_path.iterdir()
+        monkeypatch.setattr(precision, "measure", lambda _network: Trial(61.0, 2.1))
+        assert precision.remembered(loaded, tmp_path) == first
+        os.utime(file, (0, 0))
+        assert (precision.remembered(loaded, tmp_path) != first) == is_repeated
+        file.unlink()
+
+
 @pytest.mark.parametrize(("asked", "told"), [("exact", 0), ("auto", 0), ("fast", 1)])
 def test_without_bfloat16_exact_is_used(
     asked: str, told: int, wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch
