@@ -166,7 +166,7 @@ def test_the_trial_measures_this_processor(loaded: paddle_engine.PaddleEngine) -
     assert trial.decibels > 20
     assert 0.1 < trial.gain < 20
     image = precision.picture(WIDE)
-    assert image.shape == (1, 3, 64, 64)
+    assert image.shape == (1, 3, 96, 96)
     assert 0 <= image.min() < image.max() <= 1
 
 

@@ -35,8 +35,8 @@ LEAST_GAIN = 1.75
 SLOW_LIFE_S = 24 * 3600.0
 """A trial that fast lost by its time only is repeated after this: the machine may have been busy."""
 
-_SIDE = 64
-_ROUNDS = 3
+_SIDE = 96
+_ROUNDS = 5
 _log = logging.getLogger(__name__)
 
 
@@ -156,7 +156,7 @@ def _timed(network: Candidate, method: planning.Method, features: Array, precisi
 
 
 def picture(architecture: Architecture) -> Array:
-    """Noise of falling strength at every scale with a few edges, as photos have: (1, C·u², 64, 64) in 0..1."""
+    """Noise of falling strength at every scale with a few edges, as photos have: (1, C·u², 96, 96) in 0..1."""
     rng = np.random.default_rng(7)
     channels = architecture.in_channels * architecture.unshuffle**2
     image = np.full((_SIDE, _SIDE, 1), 0.5, np.float32)
