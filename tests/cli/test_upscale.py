@@ -28,11 +28,52 @@ def test_a_picture_becomes_four_times_as_large(installation, photo, tmp_path):
     assert read_picture(tmp_path / "out.png").pixels.shape == (36, 48, 3)
 
 
-@pytest.mark.parametrize(("scale", "size"), [(1, (9, 12)), (2, (18, 24)), (3, (27, 36)), (4, (36, 48))])
+@pytest.mark.parametrize(
+    ("scale", "size"), [(1, (9, 12)), (2, (18, 24)), (0.5, (5, 6)), (2.75, (25, 33)), (16, (144, 192))]
+)
 def test_scale_says_the_size(installation, photo, tmp_path, scale, size):
     """--scale gives exactly that many times the size, whatever the model's own scale."""
     assert installation("upscale", photo, "-o", tmp_path / "out.png", "--scale", str(scale)).returncode == 0
     assert read_picture(tmp_path / "out.png").pixels.shape[:2] == size
+
+
+@pytest.mark.parametrize(
+    ("wanted", "size"), [("30x20", (20, 30)), ("30x", (23, 30)), ("x30", (30, 40)), ("190x9", (9, 190))]
+)
+def test_size_says_the_size(installation, photo, tmp_path, wanted, size):
+    """--size gives that width and height; one alone keeps the proportions."""
+    assert installation("upscale", photo, "-o", tmp_path / "out.png", "--size", wanted).returncode == 0
+    assert read_picture(tmp_path / "out.png").pixels.shape[:2] == size
+
+
+def test_a_size_out_of_range_is_one_sentence(installation, photo, tmp_path):
+    """More than 16 times or less than a quarter of a side is refused with the range."""
+    done = installation("upscale", photo, "-o", tmp_path / "out.png", "--size", "400x9")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "0.25 to 16" in line
+
+
+def test_options_reach_the_job(installation, tmp_path):
+    """Strength and alpha change the result as they say; texture of noise and the engine's options do not."""
+    source = picture(tmp_path / "a.png", height=40, width=40, channels=4)
+
+    def result(*options):
+        done = installation("upscale", source, "-o", tmp_path / "out.png", "--scale", "2", *options)
+        assert (done.returncode, done.stderr) == (0, "")
+        return read_picture(tmp_path / "out.png").pixels
+
+    usual = result()
+    plain, half = result("--strength", "0"), result("--strength", "50")
+    mean = 0.5 * plain[..., :3] + 0.5 * usual[..., :3]
+    assert np.abs(half[..., :3] - mean).max() <= 1
+    assert np.abs(plain[..., :3] - mean).max() > 5
+    # The picture is noise, which is no texture.
+    np.testing.assert_array_equal(result("--keep-texture", "100"), usual)
+    kernel = result("--alpha", "kernel")
+    assert (kernel[..., 3] != usual[..., 3]).any()
+    np.testing.assert_array_equal(kernel[..., :3], usual[..., :3])
+    np.testing.assert_array_equal(result("--precision", "exact", "--tile", "32", "--memory", "2G"), usual)
 
 
 def test_another_model_brings_its_own_scale(installation, photo, tmp_path):
@@ -139,7 +180,18 @@ def test_a_missing_folder_is_told_before_work(installation, tmp_path, photo):
         ["upscale", "a.png"],
         ["upscale", "a.png", "-o", "b.png", "-d", "c"],
         ["upscale", "a.png", "b.png", "-o", "c.png"],
-        ["upscale", "a.png", "-o", "b.png", "--scale", "5"],
+        ["upscale", "a.png", "-o", "b.png", "--scale", "17"],
+        ["upscale", "a.png", "-o", "b.png", "--scale", "0.2"],
+        ["upscale", "a.png", "-o", "b.png", "--scale", "nan"],
+        ["upscale", "a.png", "-o", "b.png", "--scale", "2", "--size", "10x10"],
+        ["upscale", "a.png", "-o", "b.png", "--size", "x"],
+        ["upscale", "a.png", "-o", "b.png", "--size", "0x10"],
+        ["upscale", "a.png", "-o", "b.png", "--strength", "101"],
+        ["upscale", "a.png", "-o", "b.png", "--keep-texture", "-1"],
+        ["upscale", "a.png", "-o", "b.png", "--alpha", "magic"],
+        ["upscale", "a.png", "-o", "b.png", "--precision", "double"],
+        ["upscale", "a.png", "-o", "b.png", "--tile", "1.5"],
+        ["upscale", "a.png", "-o", "b.png", "--memory", "much"],
         ["upscale", "a.png", "-o", "b.png", "--scale", "two"],
         ["upscale", "a.png", "-o", "b.png", "--device", "tpu"],
         ["upscale", "a.png", "-o", "b.png", "--frob"],

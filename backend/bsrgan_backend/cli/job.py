@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from bsrgan_backend.cli.batch import Item
 from bsrgan_backend.cli.progress import bar, duration_text
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging.pictures import Picture, read_picture, write_picture
+from bsrgan_backend.worker import sizes
 from bsrgan_wire import limits, places
 from bsrgan_wire.client import Client, JobCancelled, JobRequest
 from bsrgan_wire.download import Sink
@@ -25,6 +27,59 @@ from bsrgan_wire.upload import Source
 USUAL_SCALE = 4
 _DTYPES = {"uint8": "u8", "uint16": "u16", "float32": "f32"}
 _PHASES = {"queued": "waiting", "loading": "loading the model", "running": "", "finishing": "finishing"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The size of a result, as asked for.
+
+    Attributes:
+        scale: factor from picture to result; None for the model's own, or a size.
+        width: of the result in pixels; None for what keeps the proportions.
+        height: of the result in pixels; None for what keeps the proportions.
+    """
+
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+
+    def size_of(self, height: int, width: int, model: str) -> tuple[int, int]:
+        """(height, width) of the result for a picture, at least one pixel.
+
+        Args:
+            height: of the picture.
+            width: of the picture.
+            model: id, empty for the default; its scale counts when nothing else was asked.
+        """
+        if self.width is None and self.height is None:
+            factor = self.scale or model_scale(model)
+            return _rounded(height * factor), _rounded(width * factor)
+        return (
+            self.height or _rounded(height * (self.width or 0) / width),
+            self.width or _rounded(width * (self.height or 0) / height),
+        )
+
+
+def _rounded(side: float) -> int:
+    return max(1, int(side + 0.5))
+
+
+def check_size(size: tuple[int, int], out_size: tuple[int, int]) -> None:
+    """Refuse a result that the daemon would refuse, before the picture is sent.
+
+    Args:
+        size: (height, width) of the picture.
+        out_size: of the result.
+
+    Raises:
+        BackendError: TOO_MANY_PIXELS or BAD_PARAM.
+    """
+    height, width = out_size
+    if max(height, width) > limits.SIDE_PX or width * height > limits.OUTPUT_PX:
+        raise BackendError(
+            "TOO_MANY_PIXELS", f"The result would be {width} x {height}; choose a smaller scale or picture."
+        )
+    sizes.check_factors(size, out_size)
 
 
 @dataclass(frozen=True)
@@ -61,26 +116,26 @@ class Done:
     notes: tuple[str, ...]
 
 
-def prepare(item: Item, model: str, scale: int | None, device: str) -> Prepared:
+def prepare(
+    item: Item, model: str, wanted: Wanted | float | None, device: str, params: dict[str, Any] | None = None
+) -> Prepared:
     """Read a picture and say what is wanted of the daemon.
 
     Args:
         item: which file becomes which.
         model: id, empty for the daemon's default.
-        scale: factor from picture to result; None for the model's own.
+        wanted: size of the result; a number is a scale, None the model's own.
         device: "auto", "cpu" or "gpu:N".
+        params: the task's options.
 
     Raises:
-        BackendError: the file cannot be read, or the result would be too large.
+        BackendError: the file cannot be read, or the result would be too small or too large.
     """
     picture = read_picture(item.source)
     height, width, channels = picture.pixels.shape
-    factor = scale or model_scale(model)
-    out_width, out_height = width * factor, height * factor
-    if max(out_width, out_height) > limits.SIDE_PX or out_width * out_height > limits.OUTPUT_PX:
-        raise BackendError(
-            "TOO_MANY_PIXELS", f"The result would be {out_width} x {out_height}; choose a smaller scale or picture."
-        )
+    asked = wanted if isinstance(wanted, Wanted) else Wanted(wanted)
+    out_height, out_width = asked.size_of(height, width, model)
+    check_size((height, width), (out_height, out_width))
     target = item.target
     if picture.pixels.dtype == np.float32 and not item.is_named:
         target = target.with_suffix(".tif")
@@ -94,6 +149,7 @@ def prepare(item: Item, model: str, scale: int | None, device: str) -> Prepared:
         out_height=out_height,
         model=model,
         device=device,
+        params=params or {},
     )
     return Prepared(picture, target, request)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from pathlib import Path
@@ -12,14 +13,20 @@ from bsrgan_backend.cli import batch
 from bsrgan_backend.cli.batch import Item
 from bsrgan_backend.cli.failure import Failure, code_of, sentence_of
 from bsrgan_backend.cli.progress import ProgressBar, duration_text
+from bsrgan_wire import limits
 from bsrgan_wire.errors import WireError
 
 if TYPE_CHECKING:
-    from bsrgan_backend.cli.job import Done
+    from bsrgan_backend.cli.job import Done, Wanted
     from bsrgan_wire.client import Client
 
-SCALES = (1, 2, 3, 4)
+LEAST_SCALE, MOST_SCALE = 0.25, 16.0
+_SIZE = re.compile(r"(\d{1,5})?x(\d{1,5})?")
+_BYTES = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([KMGT]?)", re.IGNORECASE)
 _DEVICE = re.compile(r"auto|cpu|gpu(:\d{1,2})?")
+
+OPTIONS = ("strength", "texture", "alpha", "precision", "tile", "memory")
+"""What goes to the daemon under the same names."""
 
 _GENERAL = {"MODEL_MISSING", "MODEL_LOAD", "MODEL_HASH", "DEVICE", "SHUTTING_DOWN", "DISK_FULL", "AUTH", "VERSION"}
 """Failures that the next picture would meet as well, so a batch ends with them."""
@@ -38,9 +45,81 @@ def add_parsers(commands: Any) -> None:
     where.add_argument("-o", "--output", type=Path, metavar="FILE", help="the result of one picture")
     where.add_argument("-d", "--directory", type=Path, metavar="DIR", help="a folder for results; made when missing")
     parser.add_argument("--model", default="", metavar="ID", help="a model of 'models list' (default: the setting)")
-    parser.add_argument("--scale", type=int, choices=SCALES, help="how many times as large (default: the model's own)")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--scale", type=_scale, metavar="F", help="how many times as large, 0.25 to 16 (default: the model's own)"
+    )
+    size.add_argument("--size", type=_size, metavar="WxH", help="size of the result; Wx or xH keeps the proportions")
+    _add_looks(parser)
     parser.add_argument("--device", type=_device, default="auto", metavar="auto|cpu|gpu:N", help="where to compute")
+    _add_engine(parser)
     parser.set_defaults(run=run)
+
+
+def _add_looks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strength", type=_percent, metavar="0-100", help="share of the network's result; 0 is a plain resize"
+    )
+    parser.add_argument(
+        "--keep-texture",
+        dest="texture",
+        type=_percent,
+        metavar="0-100",
+        help="how much of the picture's fine texture to add, without its noise",
+    )
+    parser.add_argument(
+        "--alpha", choices=("network", "kernel"), help="how transparency is enlarged (default: by the network)"
+    )
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--precision", choices=("auto", "exact", "fast"), help="exact numbers or speed (default: the setting)"
+    )
+    parser.add_argument(
+        "--tile", type=_tile, metavar="PX", help="longest side of the network's tiles; 0 for what fits the memory"
+    )
+    parser.add_argument("--memory", type=_memory, metavar="SIZE", help="memory for one picture, such as 4G")
+
+
+def _scale(text: str) -> float:
+    return _number(text, LEAST_SCALE, MOST_SCALE)
+
+
+def _percent(text: str) -> float:
+    return _number(text, 0.0, 100.0)
+
+
+def _number(text: str, least: float, most: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
+    return value
+
+
+def _size(text: str) -> tuple[int | None, int | None]:
+    """(width, height), one of which may be left out."""
+    match = _SIZE.fullmatch(text)
+    sides = [None if side is None else int(side) for side in match.groups()] if match else [None, None]
+    if not any(sides) or 0 in sides:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 1920x1080, 1920x or x1080")
+    return sides[0], sides[1]
+
+
+def _tile(text: str) -> int:
+    if not text.isdecimal() or int(text) > limits.SIDE_PX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {limits.SIDE_PX}")
+    return int(text)
+
+
+def _memory(text: str) -> int:
+    match = _BYTES.fullmatch(text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of memory such as 800M or 4G")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
 def _device(text: str) -> str:
@@ -94,7 +173,9 @@ class _Batch:
 
         try:
             self._shown.show(f"{label}  reading")
-            request = job.prepare(item, self._asked.model, self._asked.scale, self._asked.device)
+            request = job.prepare(
+                item, self._asked.model, _wanted(self._asked), self._asked.device, _params(self._asked)
+            )
             done = job.run(request, self._connected(), lambda text: self._shown.show(f"{label}  {text}"))
         except (BackendError, WireError, OSError, MemoryError) as error:
             # One's own pictures fail alone; what is wrong with the daemon, the model or the disk ends the batch.
@@ -122,6 +203,19 @@ class _Batch:
     def _tell(self, text: str) -> None:
         self._shown.clear()
         print(text, file=sys.stderr)
+
+
+def _wanted(asked: argparse.Namespace) -> Wanted:
+    from bsrgan_backend.cli.job import Wanted
+
+    width, height = asked.size or (None, None)
+    return Wanted(asked.scale, width, height)
+
+
+def _params(asked: argparse.Namespace) -> dict[str, Any]:
+    """The options that were given; all others are the daemon's to choose."""
+    given = {name: getattr(asked, name) for name in OPTIONS}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _named(source: Path, sentence: str) -> str:

@@ -21,19 +21,16 @@ from bsrgan_backend.engine import host
 from bsrgan_backend.engine.engine import Engine
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging import pixels, transparency
-from bsrgan_backend.imaging.boxes import Part, Size
+from bsrgan_backend.imaging.boxes import Box, Part
 from bsrgan_backend.imaging.pixels import Floats, PixelFormat
 from bsrgan_backend.worker import alpha as alphas
-from bsrgan_backend.worker import passes, spool
+from bsrgan_backend.worker import passes, sizes, spool
 from bsrgan_backend.worker.finishing import Mixture, Result
 from bsrgan_backend.worker.footprint import held_bytes
 from bsrgan_backend.worker.options import Options
 from bsrgan_backend.worker.reports import Progress
 from bsrgan_backend.worker.work import Cancelled, ShouldStop
 from bsrgan_wire import limits
-
-FACTORS = (0.25, 16.0)
-"""Smallest and largest ratio of a result's side to the picture's; a pixel more or less is rounding."""
 
 _WORTH_CROPPING = 0.9
 """A crop that leaves more than this of the picture saves nothing that is felt."""
@@ -109,19 +106,6 @@ class Outcome:
     engine_seconds: float
 
 
-def check_factors(size: Size, out_size: Size) -> None:
-    """Refuse a result that is much smaller or larger than its picture.
-
-    Raises:
-        BackendError: BAD_PARAM.
-    """
-    least, most = FACTORS
-    for side, out in zip(size, out_size, strict=True):
-        if not least * side - 1 < out < most * side + 1:
-            text = f"The result must be {least:g} to {most:g} times as large as the picture; choose another size."
-            raise BackendError("BAD_PARAM", text, f"{side} to {out}")
-
-
 def upscale(
     spec: JobSpec,
     engine: Engine,
@@ -148,20 +132,21 @@ def upscale(
         Cancelled: `should_stop` said so.
         BackendError: NONFINITE, BAD_SHAPE, BAD_PARAM, DISK_FULL, HOST_OOM or what the engine raises.
     """
-    check_factors(spec.size, spec.out_size)
+    sizes.check_factors(spec.size, spec.out_size)
     spool.require_length(source, spec.input_bytes)
     scale = engine.architecture.scale
     held = held_bytes(spec.size, spec.out_size, spec.layout, spec.options, scale, spooled=scratch is not None)
     _require_memory(held)
     spool.reserve(target, spec.output_bytes)
-    # What is not written below can not be seen: zeros, which the file is made of.
-    os.ftruncate(target, spec.output_bytes)
     colour, alpha = _read(spec, source, should_stop)
     flat = None if alpha is None else transparency.constant(alpha)
-    if flat == 0.0:
-        return Outcome(spec.output_bytes, 0.0)
     part = _visible(colour, alpha if flat is None else None)
     del colour
+    if flat == 0.0 or part.seen != Box.whole(spec.size):
+        # What is not written below can not be seen: zeros, which the file is made of.
+        os.ftruncate(target, spec.output_bytes)
+    if flat == 0.0:
+        return Outcome(spec.output_bytes, 0.0)
     progress.phase("running", rate)
     run = _Run(spec, engine, part, alpha if flat is None else flat, target)
     del part

@@ -1,0 +1,56 @@
+"""What the command line asks of the daemon."""
+
+from __future__ import annotations
+
+import pytest
+
+from bsrgan_backend.cli import upscale
+from bsrgan_backend.cli.job import Wanted, check_size
+from bsrgan_backend.cli.main import parser
+from bsrgan_backend.errors import BackendError
+
+
+@pytest.mark.parametrize(
+    ("wanted", "size"),
+    [
+        (Wanted(2.0), (200, 100)),
+        (Wanted(0.25), (25, 13)),
+        (Wanted(width=75), (150, 75)),
+        (Wanted(height=33), (33, 17)),
+        (Wanted(width=10, height=99), (99, 10)),
+        (Wanted(height=1), (1, 1)),
+    ],
+)
+def test_sizes_follow_what_was_asked(wanted, size):
+    """A scale, a side or both become a size; halves round up and nothing becomes 0."""
+    assert wanted.size_of(100, 50, "any") == size
+
+
+@pytest.mark.parametrize(
+    ("out_size", "code"), [((70000, 5), "TOO_MANY_PIXELS"), ((1700, 50), "BAD_PARAM"), ((100, 10), "BAD_PARAM")]
+)
+def test_impossible_sizes_are_refused_before_anything_is_sent(out_size, code):
+    """Too large and out of the range of factors have their codes."""
+    with pytest.raises(BackendError) as caught:
+        check_size((100, 50), out_size)
+    assert caught.value.code == code
+
+
+def params(*options):
+    """The params of a command line."""
+    return upscale._params(parser().parse_args(["upscale", "a.png", "-o", "b.png", *options]))
+
+
+def test_only_what_was_given_is_sent():
+    """Without options nothing is sent, so the daemon's settings count; with them their values are."""
+    assert params() == {}
+    given = params("--strength", "30", "--keep-texture", "12.5", "--alpha", "kernel", "--tile", "0")
+    assert given == {"strength": 30, "texture": 12.5, "alpha": "kernel", "tile": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"), [("4G", 4 << 30), ("1.5g", 3 << 29), ("800M", 800 << 20), ("5000", 5000), ("0", 0)]
+)
+def test_memory_takes_units(text, amount):
+    """Memory is given with a unit of 1024."""
+    assert params("--memory", text, "--precision", "fast") == {"memory": amount, "precision": "fast"}
