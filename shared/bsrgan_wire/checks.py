@@ -107,22 +107,20 @@ def texts(longest: int, most: int) -> Callable[[Any], tuple[str, ...]]:
     return check
 
 
-def _scalar(value: Any) -> Any:
+def _scalar(value: Any, text_bytes: int = _SCALAR_TEXT_BYTES) -> Any:
     if value is None or type(value) is bool:
         return value
     if type(value) is int and -(2**63) <= value < 2**63:
         return value
     if type(value) is float and math.isfinite(value):
         return value
-    if type(value) is not str or len(value.encode("utf-8")) > _SCALAR_TEXT_BYTES:
-        raise ValueError(
-            f"expected nil, a boolean, a 64-bit integer, a finite number or {_SCALAR_TEXT_BYTES} bytes of text"
-        )
+    if type(value) is not str or len(value.encode("utf-8")) > text_bytes:
+        raise ValueError(f"expected nil, a boolean, a 64-bit integer, a finite number or {text_bytes} bytes of text")
     return value
 
 
-def scalars(most: int) -> Callable[[Any], dict[str, Any]]:
-    """A flat map of at most `most` short names to finite scalars; nil counts as empty."""
+def scalars(most: int, text_bytes: int) -> Callable[[Any], dict[str, Any]]:
+    """A flat map of at most `most` short names to finite scalars and texts so long; nil counts as empty."""
     name = text(64)
 
     def check(value: Any) -> dict[str, Any]:
@@ -130,7 +128,7 @@ def scalars(most: int) -> Callable[[Any], dict[str, Any]]:
             return {}
         if type(value) is not dict or len(value) > most:
             raise ValueError(f"expected a map of at most {most} scalars")
-        return {name(key): _scalar(item) for key, item in value.items()}
+        return {name(key): _scalar(item, text_bytes) for key, item in value.items()}
 
     return check
 

@@ -118,7 +118,7 @@ def _unpack(header: Buffer) -> dict[Any, Any]:
             object_pairs_hook=_distinct,
             ext_hook=_refuse_ext,
             timestamp=0,
-            max_str_len=4096,
+            max_str_len=limits.TEXT_BYTES,
             max_array_len=256,
             max_map_len=64,
             max_bin_len=256,

@@ -49,6 +49,16 @@ class Download:
         """Whether the sink has every row."""
         return self._delivered >= self._request.out_total_bytes
 
+    def expect(self, request: JobRequest) -> None:
+        """Learn the size of the result, where the request left it to the task.
+
+        Raises:
+            WireError: JOB_UNKNOWN when a repeated result has another size than the first one.
+        """
+        if self._delivered and request.out_total_bytes != self._request.out_total_bytes:
+            raise WireError("JOB_UNKNOWN", _DIFFERENT)
+        self._request = request
+
     def begin(self, chunk: int, credit: int, *, is_repeated: bool) -> None:
         """Start asking, for the first time or on a new connection.
 

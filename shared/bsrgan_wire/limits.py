@@ -15,6 +15,9 @@ CREDIT = 4
 GREETING_HEADER_BYTES = 4 * 1024
 """Longest header accepted from a peer that has not said HELLO yet."""
 
+TEXT_BYTES = 48 * 1024
+"""Longest text among a job's options, and longest recipe; a header holds one of them with everything else."""
+
 SIDE_PX = 65_535
 """Longest side of an image, input or result."""
 

@@ -67,7 +67,7 @@ class Submit(Message):
     task: str = _wire("task", checks.text(32), "upscale")
     space: str = _wire("space", checks.text(32), "nonlinear")
     device: str = _wire("device", checks.text(32), "auto")
-    params: dict[str, Any] = _wire("params", checks.scalars(64), None)
+    params: dict[str, Any] = _wire("params", checks.scalars(64, limits.TEXT_BYTES), None)
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,8 @@ class Credit(Message):
 class State(Message):
     """A job's state; every change is sent exactly once, and once more in answer to ATTACH.
 
-    With `ready` come the result's shape, dtype and size in bytes; with `failed` the error's code and sentence.
+    With `ready` come the result's shape, dtype and size in bytes, and the recipe of a task that draws one; with
+    `failed` the error's code and sentence.
     """
 
     KIND: ClassVar[str] = "STATE"
@@ -226,6 +227,7 @@ class State(Message):
     received: int = _wire("received", _COUNT, 0)
     seconds: float = _wire("seconds", checks.number(0.0, 1e9), 0.0)
     engine_s: float = _wire("engine_s", checks.number(0.0, 1e9), 0.0)
+    recipe: str = _wire("recipe", checks.text(limits.TEXT_BYTES), "")
 
 
 @dataclass(frozen=True)

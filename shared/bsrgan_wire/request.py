@@ -20,7 +20,7 @@ class JobRequest:
         height: of the input, pixels.
         channels: 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA.
         dtype: "u8", "u16", "f16" or "f32".
-        out_width: of the result, pixels.
+        out_width: of the result, pixels; both are 0 to leave them to a task that knows them (`tasks.TASKS`).
         out_height: of the result, pixels.
         model: id of an installed model; empty for the daemon's default.
         task: what to do.

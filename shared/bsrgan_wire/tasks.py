@@ -22,4 +22,5 @@ class Task:
 
 TASKS = {
     "upscale": Task(),
+    "degrade": Task(needs_model=False, sizes_itself=True),
 }

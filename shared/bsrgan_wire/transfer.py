@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
+from bsrgan_wire import limits
 from bsrgan_wire.codec import Envelope
 from bsrgan_wire.download import Download, Sink
 from bsrgan_wire.errors import ConnectionLost, FrameError, JobCancelled, RemoteError, WireError
@@ -28,6 +29,7 @@ from bsrgan_wire.messages import (
 )
 from bsrgan_wire.request import JobRequest
 from bsrgan_wire.session import Session
+from bsrgan_wire.tasks import TASKS, Task
 from bsrgan_wire.upload import Source, Upload
 from bsrgan_wire.zmtp import TICK_S
 
@@ -218,15 +220,25 @@ class Transfer:
             self._enter("waiting")
 
     def _begin_download(self, message: State) -> None:
-        request = self._request
+        request = self._sized(message)
         expected = (request.out_width, request.out_height, request.channels, request.dtype, request.out_total_bytes)
         if (message.width, message.height, message.channels, message.dtype, message.total) != expected:
             raise FrameError("BAD_SHAPE", _OTHER_SIZE, detail=f"{message.total} bytes, asked {expected[-1]}")
+        self._download.expect(request)
         welcome = self._session.welcome
         self._download.begin(welcome.chunk, welcome.credit, is_repeated=self._is_repeated)
         self._is_repeated = False
         self._ready = message
         self._enter("fetching")
+
+    def _sized(self, ready: State) -> JobRequest:
+        """The request with the result's size, which may have been left to the task."""
+        request = self._request
+        if request.out_width or request.out_height or not TASKS.get(request.task, Task()).sizes_itself:
+            return request
+        if not (1 <= ready.width <= limits.SIDE_PX and 1 <= ready.height <= limits.SIDE_PX):
+            raise FrameError("BAD_SHAPE", _OTHER_SIZE, detail=f"{ready.width} x {ready.height}")
+        return replace(request, out_width=ready.width, out_height=ready.height)
 
     def _on_error(self, message: Error) -> None:
         if message.code == "JOB_UNKNOWN" and self._phase != "submitting":

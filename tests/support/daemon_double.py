@@ -7,7 +7,7 @@ import queue
 import threading
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -71,6 +71,7 @@ class DaemonDouble:
         jobs: by id.
         path: the rendezvous file.
         is_mute: when set, messages are read and not answered.
+        own_size: (width, height) of results that a SUBMIT leaves to the task.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class DaemonDouble:
         self.instance = uuid4().hex
         self.compute: Callable[[Submit, bytes], bytes] = upscaled
         self.is_mute = False
+        self.own_size = (0, 0)
         self.connections = 0
         self.chunk, self.credit = chunk, credit
         self.secret = b"k" * 32
@@ -155,14 +157,20 @@ class DaemonDouble:
 
     def finish(self, peer: bytes, job: Job, ref: int = 0) -> None:
         """Compute the job and say so; for hooks."""
-        submit = job.submit
+        submit = self.sized(job.submit)
         job.result = self.compute(submit, bytes(job.pixels))
         job.state = "ready"
         self.send(peer, self.state_of(job), ref)
 
+    def sized(self, submit: Submit) -> Submit:
+        """A SUBMIT with the result's size."""
+        if submit.out_width or submit.out_height:
+            return submit
+        return replace(submit, out_width=self.own_size[0], out_height=self.own_size[1])
+
     def state_of(self, job: Job) -> State:
         """A job's STATE."""
-        submit = job.submit
+        submit = self.sized(job.submit)
         if job.state != "ready":
             return State(job=submit.job, state=job.state, received=len(job.pixels))
         return State(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.worker import jobs
+from bsrgan_backend.worker import degrading, jobs
 from bsrgan_backend.worker.work import Finished, Work
 
 log = logging.getLogger(__name__)
@@ -55,4 +55,5 @@ def _upscale(spec: jobs.JobSpec, work: Work) -> Finished:
 
 TASKS = {
     "upscale": Task(jobs.JobSpec.of, _upscale),
+    "degrade": Task(degrading.Order.of, degrading.degrade, needs_model=False),
 }
