@@ -128,11 +128,25 @@ def test_alpha_goes_through_the_network_where_it_varies(out_size, dtype):
 
 
 def test_alpha_of_a_repeating_network_is_repeated():
-    """With a network that repeats pixels, alpha repeats too, and only where it varies did the network see it."""
-    block, network = shape(), Repeater()
-    result = asked(block, (800, 1200), network)
-    np.testing.assert_array_equal(result[..., 3], block[..., 3].repeat(4, 0).repeat(4, 1))
-    assert len(network.images) == 2
+    """A hard edge comes from the network, which saw alpha only near it; a soft edge in the same picture does not."""
+    block, network = noise(400, 400, 4), Repeater()
+    block[..., 3] = 255
+    block[:40, :40, 3] = 0
+    block[300:, :, 3] = np.linspace(255, 0, 100).astype(np.uint8)[:, None]
+    result = asked(block, (1600, 1600), network)
+    _colour, alpha = network.images
+    assert alpha.shape[0] * alpha.shape[1] < 0.25 * 400 * 400
+    np.testing.assert_array_equal(result[:640, :640, 3], block[:160, :160, 3].repeat(4, 0).repeat(4, 1))
+    kernel = asked(block, (1600, 1600), alpha="kernel")
+    np.testing.assert_array_equal(result[800:], kernel[800:])
+
+
+def test_soft_alpha_does_not_go_through_the_network():
+    """A feather costs no network and stays the kernel's."""
+    block, network = noise(90, 90, 4), Repeater()
+    block[..., 3] = np.linspace(255, 0, 90).astype(np.uint8)
+    np.testing.assert_array_equal(asked(block, (360, 360), network), asked(block, (360, 360), alpha="kernel"))
+    assert len(network.images) == 1
 
 
 def test_even_alpha_beside_a_hole_stays_exact():

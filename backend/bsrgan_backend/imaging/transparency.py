@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from bsrgan_backend.imaging.boxes import Box, Size
+from bsrgan_backend.imaging.boxes import Box, Part, Size
 from bsrgan_backend.imaging.pixels import Floats
-from bsrgan_backend.imaging.resampling import resize_rows
+from bsrgan_backend.imaging.resampling import resize_box
 
 _SNAP = np.float32(1e-5)
 _TINY = np.float32(1e-12)
 _BAND_PX = 1024 * 1024
-_CELL = 64
-"""Side of the squares in which varying alpha is looked for, in pixels."""
-_NEARBY = 1
-"""Pixels around the one below a result's pixel that bound its alpha, at least."""
 
 
 def fill(colour: Floats, alpha: Floats) -> Floats:
@@ -80,7 +75,18 @@ def enlarge_rows(alpha: Floats, size: tuple[int, int], first: int, last: int) ->
     Returns:
         (last - first, width) float32 in 0..1; areas of 0 or 1 stay exactly 0 or 1.
     """
-    rows = resize_rows(alpha[..., None], size, first, last, "bicubic")[..., 0]
+    return enlarge_box(alpha, size, Box(first, 0, last, size[1]))
+
+
+def enlarge_box(alpha: Floats, size: Size, wanted: Box) -> Floats:
+    """A rectangle of what `enlarge_rows` gives.
+
+    Args:
+        alpha: (H, W) float32 in 0..1.
+        size: (height, width) of the result.
+        wanted: what of it to make.
+    """
+    rows = resize_box(Part.whole(alpha[..., None]), size, wanted, "bicubic")[..., 0]
     # The kernel's weights sum to 1 only up to float32; without this a flat area would be 0.9999999.
     rows[rows < _SNAP] = 0.0
     rows[rows > 1.0 - _SNAP] = 1.0
@@ -96,84 +102,6 @@ def visible_box(alpha: Floats) -> Box:
     rows = np.flatnonzero([row.any() for row in alpha])
     columns = np.flatnonzero(alpha[rows[0] : rows[-1] + 1].any(axis=0))
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-
-
-def varying_boxes(alpha: Floats) -> list[Box]:
-    """Boxes that hold every pixel whose alpha differs from a neighbour's, and those near it; none overlaps another.
-
-    Args:
-        alpha: (H, W) float32.
-    """
-    cells = _varying_cells(alpha)
-    # A cell more on each side: the kernel reaches a few pixels beyond where alpha varies.
-    cells = cv2.dilate(cells, np.ones((3, 3), np.uint8))
-    _count, _labels, found, _centres = cv2.connectedComponentsWithStats(cells, connectivity=8)
-    boxes = [Box(int(y), int(x), int(y + h), int(x + w)) for x, y, w, h, _area in found[1:]]
-    return [_of_cells(box, alpha.shape) for box in _disjoint(boxes)]
-
-
-def _varying_cells(alpha: Floats) -> npt.NDArray[np.uint8]:
-    """1 for each cell of pixels in which alpha varies, or varies against the next cell."""
-    shape = tuple(-(-side // _CELL) for side in alpha.shape)
-    cells = np.zeros(shape, np.uint8)
-    for row in range(shape[0]):
-        for column in range(shape[1]):
-            top, left = max(0, row * _CELL - 1), max(0, column * _CELL - 1)
-            cell = alpha[top : (row + 1) * _CELL, left : (column + 1) * _CELL]
-            cells[row, column] = (cell != cell[0, 0]).any()
-    return cells
-
-
-def _of_cells(box: Box, size: Size) -> Box:
-    return box.times(_CELL).within(Box.whole(size))
-
-
-def _disjoint(boxes: list[Box]) -> list[Box]:
-    """The boxes, with those that overlap replaced by the box around them."""
-    done: list[Box] = []
-    for box in boxes:
-        while overlapping := [other for other in done if other.within(box).area]:
-            for other in overlapping:
-                done.remove(other)
-                box = Box(
-                    min(box.top, other.top),
-                    min(box.left, other.left),
-                    max(box.bottom, other.bottom),
-                    max(box.right, other.right),
-                )
-        done.append(box)
-    return done
-
-
-def limited(alpha: Floats, source: Floats, size: Size, wanted: Box) -> Floats:
-    """A network's alpha kept between the smallest and largest alpha of the source nearby.
-
-    A network overshoots at edges and does not map 0 to 0 or 1 to 1; so flat areas stay exact, edges get no rim, and
-    the parts that went through it meet the others without a seam.
-
-    Args:
-        alpha: (height, width) of `wanted`, float32. Changed in place.
-        source: (H, W) float32, the whole plane.
-        size: (height, width) of the whole result.
-        wanted: where `alpha` lies in it.
-
-    Returns:
-        `alpha`.
-    """
-    rows = _nearest(wanted.top, wanted.bottom, source.shape[0], size[0])
-    columns = _nearest(wanted.left, wanted.right, source.shape[1], size[1])
-    reach = _NEARBY + max(source.shape[0] // size[0], source.shape[1] // size[1])
-    around = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1).grown(reach, source.shape)
-    part, square = source[around.slices], np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    index = np.ix_(rows - around.top, columns - around.left)
-    np.maximum(alpha, cv2.erode(part, square)[index], out=alpha)
-    np.minimum(alpha, cv2.dilate(part, square)[index], out=alpha)
-    return alpha
-
-
-def _nearest(begin: int, end: int, source: int, target: int) -> npt.NDArray[np.int64]:
-    """The source sample under the middle of each result sample."""
-    return (2 * np.arange(begin, end, dtype=np.int64) + 1) * source // (2 * target)
 
 
 def _pulled(weighted: Floats, weight: Floats) -> Floats:

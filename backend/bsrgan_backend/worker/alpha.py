@@ -1,4 +1,4 @@
-"""Transparency through the network, after the colour: only where it varies, into rows that are in the spool already."""
+"""Transparency through the network, after the colour: only at hard edges, into rows that are in the spool already."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bsrgan_backend.imaging import pixels, transparency
+from bsrgan_backend.imaging import alpha_edges, pixels, transparency
+from bsrgan_backend.imaging.alpha_edges import Weights
 from bsrgan_backend.imaging.boxes import Box, Size
 from bsrgan_backend.imaging.pixels import Floats, PixelFormat
 from bsrgan_backend.worker import passes, spool
@@ -14,7 +15,7 @@ from bsrgan_backend.worker import passes, spool
 
 @dataclass(frozen=True)
 class Piece:
-    """A box of the picture in which alpha varies.
+    """A box of the picture with hard edges of alpha.
 
     Attributes:
         seen: what goes through the network: the box with its context.
@@ -30,17 +31,17 @@ class Piece:
         return [step.seen.area for step in self.passes]
 
 
-def pieces(alpha: Floats, out_size: Size, scale: int) -> list[Piece]:
-    """What of an alpha plane is worth the network; outside of it the kernel's result is exact.
+def pieces(weights: Weights, out_size: Size, scale: int) -> list[Piece]:
+    """What of an alpha plane goes through the network; elsewhere the kernel's result stays as it is.
 
     Args:
-        alpha: (H, W) float32.
+        weights: (H, W), of `alpha_edges.edge_weights`.
         out_size: (height, width) of the whole result.
         scale: of the network.
     """
-    size = (alpha.shape[0], alpha.shape[1])
+    size = (weights.shape[0], weights.shape[1])
     found = []
-    for box in transparency.varying_boxes(alpha):
+    for box in alpha_edges.edge_boxes(weights):
         seen = box.grown(passes.CONTEXT_PX, size, passes.ALIGN_PX)
         steps = passes.plan(size, out_size, scale, seen, box.at(size, out_size))
         found.append(Piece(seen, steps))
@@ -50,17 +51,21 @@ def pieces(alpha: Floats, out_size: Size, scale: int) -> list[Piece]:
 class Rewriter:
     """Puts the network's alpha into rows of the result that hold the kernel's."""
 
-    def __init__(self, alpha: Floats, out_size: Size, layout: PixelFormat, strength: float, target: int) -> None:
+    def __init__(
+        self, alpha: Floats, weights: Weights, out_size: Size, layout: PixelFormat, strength: float, target: int
+    ) -> None:
         """Prepare.
 
         Args:
             alpha: (H, W) float32, the source's.
+            weights: (H, W), how far the network's alpha counts.
             out_size: (height, width) of the result.
             layout: of the result's pixels.
             strength: share of the network's alpha, above 0 to 1; the rest is the kernel's.
             target: descriptor of the file that holds all rows of the result.
         """
         self._alpha = alpha
+        self._weights = weights
         self._size = out_size
         self._layout = layout
         self._strength = strength
@@ -78,11 +83,10 @@ class Rewriter:
 
     def _put(self, box: Box, band: Floats) -> None:
         """Replace the alpha in a box of the result."""
-        values = transparency.limited(band, self._alpha, self._size, box)
+        kernel = transparency.enlarge_box(self._alpha, self._size, box)
+        values = alpha_edges.merge(band, kernel, self._alpha, self._weights, self._size, box)
         if self._strength < 1.0:
-            kernel = transparency.enlarge_rows(self._alpha, self._size, box.top, box.bottom)
-            values *= np.float32(self._strength)
-            values += np.float32(1.0 - self._strength) * kernel[:, box.left : box.right]
+            values = kernel + np.float32(self._strength) * (values - kernel)
         row_bytes = self._size[1] * self._layout.pixel_bytes
         data = bytearray(spool.read_rows(self._target, row_bytes, box.top, box.bottom))
         rows = pixels.unpack(data, self._size[1], self._layout)

@@ -20,7 +20,7 @@ import numpy as np
 from bsrgan_backend.engine import host
 from bsrgan_backend.engine.engine import Engine
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.imaging import pixels, transparency
+from bsrgan_backend.imaging import alpha_edges, pixels, transparency
 from bsrgan_backend.imaging.boxes import Box, Part
 from bsrgan_backend.imaging.pixels import Floats, PixelFormat
 from bsrgan_backend.worker import alpha as alphas
@@ -210,8 +210,9 @@ class _Run:
         self._result = Result(spec.layout, mixture, self._passes[-1].wanted, alpha, target)
         self._pieces: list[alphas.Piece] = []
         if plane is not None and spec.options.alpha == "network" and spec.options.strength > 0.0:
-            self._pieces = alphas.pieces(plane, spec.out_size, scale)
-            self._rewriter = alphas.Rewriter(plane, spec.out_size, spec.layout, spec.options.strength, target)
+            weights = alpha_edges.edge_weights(plane)
+            self._pieces = alphas.pieces(weights, spec.out_size, scale)
+            self._rewriter = alphas.Rewriter(plane, weights, spec.out_size, spec.layout, spec.options.strength, target)
 
     def run(self, progress: Progress, should_stop: ShouldStop, held: int, scratch: Path | None) -> float:
         """Do all of it and return the seconds that were not the engine's."""
