@@ -32,6 +32,12 @@ BAD = {
     "no dtype": ({"dtype": ""}, "BAD_DTYPE"),
     "U8": ({"dtype": "U8"}, "BAD_DTYPE"),
     "task": ({"task": "mine bitcoin"}, "BAD_PARAM"),
+    "size left to a task that takes one": ({"out_width": 0, "out_height": 0}, "ZERO_SIZE"),
+    "half a size left to the task": ({"task": "degrade", "out_width": 0}, "ZERO_SIZE"),
+    "too large, with a size left to the task": (
+        {"task": "degrade", "width": 32_768, "height": 16_385, "out_width": 0, "out_height": 0},
+        "TOO_MANY_PIXELS",
+    ),
     "space": ({"space": "linear-ish"}, "BAD_PARAM"),
     "device": ({"device": "cuda"}, "BAD_PARAM"),
     "path as model": ({"model": "../../etc/passwd"}, "BAD_PARAM"),
@@ -74,6 +80,12 @@ def test_bad_orders_are_refused_with_their_code(fields, code):
 def test_good_orders_use_the_default_model(fields):
     """Extreme but possible orders pass, and an empty model means the setting's."""
     assert check_submit(order(**fields), Settings(model="other"), MODELS) == "other"
+
+
+def test_a_task_without_a_model_needs_none_installed():
+    """Such an order passes with no model installed, names none whatever it says, and may leave its size open."""
+    for fields in ({}, {"model": "nope"}, {"out_width": 0, "out_height": 0}):
+        assert check_submit(order(task="degrade", **fields), Settings(), []) == ""
 
 
 def test_the_settings_limits_count():

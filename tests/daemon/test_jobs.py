@@ -58,6 +58,19 @@ def test_lengths_come_from_the_shape(dtype, channels, size):
     assert (one.input_bytes, one.output_bytes) == (size, 16 * size)
 
 
+def test_a_size_that_the_task_decides_about():
+    """Until the task has said it, the result has no size and keeps as much room as the input; then it is told."""
+    one = job(width=4, height=3, out_width=0, out_height=0, task="degrade")
+    assert (one.output_bytes, one.reserve_bytes) == (0, one.input_bytes)
+    one.own_size = (2, 1)
+    assert (one.output_bytes, one.reserve_bytes) == (6, 6)
+    one.state, one.recipe = "ready", "{}"
+    told = one.report()
+    assert (told.width, told.height, told.total, told.recipe) == (2, 1, 6, "{}")
+    one.state = "running"
+    assert (one.report().width, one.report().recipe) == (0, "")
+
+
 def test_the_largest_result_has_more_bytes_than_32_bits_hold():
     """16384 x 16384 RGBA float is 2^32 bytes, no more and no less."""
     one = job(width=4096, height=4096, channels=4, dtype="f32")

@@ -3,7 +3,9 @@
 `params` of a job choose what goes wrong: `sleep_s` (works so long, obeying cancels), `stubborn` (ignores them),
 `crash`, `exit` (status), `hang` (never says anything again), `fill` (writes until the disk is full), `short`
 (a result of the wrong size),
-`truncate` (cuts the result after done), `fail` (a code), `garbage` (no message), `steps` (number of progress messages).
+`truncate` (cuts the result after done), `own_width` and `own_height` (size of a result that is left to the task; what
+is not there is not told), `recipe` (told with the result), `fail` (a code), `garbage` (no message), `steps` (number of
+progress messages).
 The environment variable FAKE_WORKER does the same for the start: `crash`, `slow`, `refuse`.
 """
 
@@ -99,7 +101,9 @@ class FakeWorker:
         size = order["width"] * order["height"] * pixel_bytes
         data = b"".join(iter(lambda: os.read(source, 1 << 20), b"")) if order["width"] else b""
         assert len(data) == size, (len(data), size)
-        result = upscale(data, order["width"], order["height"], order["out_width"], order["out_height"], pixel_bytes)
+        own = {name: params[f"own_{name}"] for name in ("width", "height") if f"own_{name}" in params}
+        out_width, out_height = order["out_width"] or own.get("width", 1), order["out_height"] or own.get("height", 1)
+        result = upscale(data, order["width"], order["height"], out_width, out_height, pixel_bytes)
         if "short" in params:
             result = result[:-1]
         self.write(job, target, result, fill="fill" in params)
@@ -112,6 +116,8 @@ class FakeWorker:
                 "seconds": 0.25,
                 "engine_seconds": 0.1,
                 "notes": ["a note"],
+                **own,
+                **({"recipe": params["recipe"]} if "recipe" in params else {}),
             }
         )
         if "truncate" in params:

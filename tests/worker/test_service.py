@@ -44,13 +44,15 @@ class OneModel:
         self.resident = None
         self.act = act
         self.on_load = load
+        self.warmed = 0
 
     def facts(self):
         """No facts."""
         return {}
 
     def warm_up(self):
-        """Nothing to import."""
+        """Nothing to import; counted."""
+        self.warmed += 1
 
     def choose(self, asked):
         """The only one."""
@@ -122,6 +124,19 @@ def target():
     """A file for a result."""
     with tempfile.TemporaryFile() as file:
         yield file
+
+
+def test_the_runtime_is_imported_on_request_only(running, target):
+    """A worker imports its runtime when it is told to, and not for what can do without."""
+    residency = OneModel(lambda: None)
+    one = running(residency)
+    one.submit("1" * 32, target)
+    assert one.answer()["t"] == "done"
+    assert residency.warmed == 0
+    one.line.send({"t": "warm"})
+    one.submit("2" * 32, target)
+    assert one.answer()["t"] == "done"
+    assert residency.warmed == 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
+from bsrgan_backend.daemon import answers, intake
 from bsrgan_backend.daemon.jobs import Job
 from bsrgan_backend.daemon.ledger import Ledger
 from bsrgan_backend.daemon.logs import log
@@ -15,8 +16,8 @@ from bsrgan_backend.daemon.workers import Worker, WorkerFacts, WorkerStarter
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.link import LinkClosed
 from bsrgan_backend.settings import Settings
-from bsrgan_wire.errors import CODES
-from bsrgan_wire.messages import Progress
+from bsrgan_wire import limits
+from bsrgan_wire.tasks import TASKS
 
 RESTARTS = 3
 RESTART_WINDOW_S = 300.0
@@ -25,7 +26,6 @@ START_S = 180.0
 LEAVE_S = 10.0
 DEATHS_ALLOWED = 2
 _INPUTS_REMEMBERED = 256
-_PHASES = ("loading", "running", "finishing")
 
 
 class Dispatcher:
@@ -252,17 +252,24 @@ class Dispatcher:
             if worker.device == "auto":
                 self._auto_device = worker.facts.device
             log.info("worker %d ready on %s", worker.pid, worker.facts.device)
+            self._warm_up()
         job = self._ledger.jobs.running()
         if job is None and kind == "failed" and worker.state == "starting":
             self._start_failed(worker, message)
         elif job is not None and kind == "loaded":
-            job.add_notes(_texts(message.get("notes")))
+            job.add_notes(answers.texts(message.get("notes")))
         elif job is not None and message.get("job") == job.id:
             self._take_for(job, kind, message)
 
+    def _warm_up(self) -> None:
+        """Have the worker import its runtime while pixels arrive, unless every job that is there does without one."""
+        tasks = [job.submit.task for job in self._ledger.jobs if job.state in ("uploading", "queued")]
+        if not tasks or any(TASKS[task].needs_model for task in tasks):
+            self._send({"t": "warm"})
+
     def _start_failed(self, worker: Worker, message: dict[str, Any]) -> None:
         """The worker cannot work at all (device missing, say): asking again would not help its jobs."""
-        error = _failure(message)
+        error = answers.failure(message)
         log.warning("worker %d cannot start: %s %s", worker.pid, error.code, error.detail)
         worker.state = "leaving"
         self._fail_waiting(error, worker.device)
@@ -270,7 +277,7 @@ class Dispatcher:
 
     def _take_for(self, job: Job, kind: Any, message: dict[str, Any]) -> None:
         if kind == "progress":
-            progress = _progress(job, message)
+            progress = answers.progress(job, message)
             if progress is not None and job.cancel_by is None:
                 job.note_progress(progress)
             return
@@ -280,7 +287,7 @@ class Dispatcher:
         if job.cancel_by is not None or kind == "cancelled":
             self._ledger.change(job, "cancelled", job.cancel_code)
         elif kind == "failed":
-            error = _failure(message)
+            error = answers.failure(message)
             log.warning("job %s: %s", job.id[:8], error.detail or error.text)
             self._ledger.change(job, "failed", error.code, error.text)
         else:
@@ -288,16 +295,33 @@ class Dispatcher:
 
     def _finish(self, job: Job, message: dict[str, Any]) -> None:
         assert job.output is not None
+        try:
+            self._take_size(job, message)
+        except BackendError as error:
+            self._ledger.change(job, "failed", error.code, error.text)
+            return
         if message.get("total") != job.output_bytes or job.output.length() != job.output_bytes:
             log.error("job %s: %d bytes written of %d", job.id[:8], job.output.length(), job.output_bytes)
             self._ledger.change(job, "failed", "INTERNAL", "The worker's result has the wrong size; see the log.")
             return
-        job.add_notes(_texts(message.get("notes")))
+        job.output.settle(job.output_bytes)
+        job.add_notes(answers.texts(message.get("notes")))
+        recipe = message.get("recipe")
+        job.recipe = recipe if isinstance(recipe, str) and len(recipe) <= limits.TEXT_BYTES else ""
         model = message.get("model")
         if isinstance(model, str) and model:
             job.model = model[:128]
-        job.seconds, job.engine_s = (_duration(message.get(key)) for key in ("seconds", "engine_seconds"))
+        job.seconds, job.engine_s = (answers.duration(message.get(key)) for key in ("seconds", "engine_seconds"))
         self._ledger.change(job, "ready")
+
+    def _take_size(self, job: Job, message: dict[str, Any]) -> None:
+        """Take over the size of a result that the task was to decide about; raises as `intake.check_result`."""
+        if not intake.sizes_itself(job.submit):
+            return
+        width, height = message.get("width"), message.get("height")
+        if type(width) is int and type(height) is int:
+            intake.check_result(width, height, self._settings)
+            job.own_size = (width, height)
 
     # --- time --------------------------------------------------------------------------------------------------
 
@@ -351,31 +375,3 @@ class Dispatcher:
         for worker in self._dying:
             worker.process.wait()
         self._dying.clear()
-
-
-def _texts(value: Any) -> list[str]:
-    return [note for note in value if isinstance(note, str)] if isinstance(value, list) else []
-
-
-def _failure(message: dict[str, Any]) -> BackendError:
-    code, text, detail = message.get("code"), message.get("text"), message.get("detail")
-    known = code if isinstance(code, str) and code in CODES else "INTERNAL"
-    return BackendError(known, text if isinstance(text, str) else "", str(detail or "")[:500])
-
-
-def _duration(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and 0 <= value <= 1e9 else 0.0
-
-
-def _progress(job: Job, message: dict[str, Any]) -> Progress | None:
-    done, total, eta = message.get("done"), message.get("total"), message.get("eta", -1.0)
-    phase, unit = message.get("phase"), message.get("unit")
-    if phase not in _PHASES or type(done) is not int or type(total) is not int or not 0 <= done <= total <= 2**53:
-        return None
-    if not isinstance(eta, int | float) or not 0 <= eta <= 1e9:
-        eta = -1.0
-    tile, tiles = message.get("tile", 0), message.get("tiles", 0)
-    if type(tile) is not int or type(tiles) is not int or not 0 <= tile <= tiles <= 2**53:
-        tile = tiles = 0
-    unit = unit[:16] if isinstance(unit, str) else "tiles"
-    return Progress(job.id, phase, done, total, unit, float(eta), tile, tiles)

@@ -10,8 +10,8 @@ from bsrgan_backend.errors import BackendError
 from bsrgan_backend.settings import DEVICE_PATTERN, MODEL_PATTERN, Settings
 from bsrgan_wire import limits
 from bsrgan_wire.messages import Submit
+from bsrgan_wire.tasks import TASKS
 
-TASKS = frozenset({"upscale"})
 SPACES = frozenset({"nonlinear"})
 
 
@@ -26,7 +26,8 @@ def installed_models(root: Path) -> list[str]:
 def check_submit(submit: Submit, settings: Settings, models: Collection[str]) -> str:
     """Return the id of the model that the job will use, or "" to leave the choice to the worker.
 
-    The worker chooses when the order names no model and the default one is not installed, but others are.
+    The worker chooses when the order names no model and the default one is not installed, but others are. A task that
+    needs no model has none, whatever the order says.
 
     Args:
         submit: the order as decoded.
@@ -38,15 +39,18 @@ def check_submit(submit: Submit, settings: Settings, models: Collection[str]) ->
             BAD_PARAM or MODEL_MISSING.
     """
     _check_size("picture", submit.width, submit.height, settings.input_px)
-    _check_size("result", submit.out_width, submit.out_height, settings.output_px)
+    _check_option("task", submit.task, TASKS)
+    if not sizes_itself(submit):
+        check_result(submit.out_width, submit.out_height, settings)
     if not 1 <= submit.channels <= 4:
         raise BackendError("BAD_SHAPE", f"A picture has 1 to 4 channels, not {submit.channels}.")
     if submit.dtype not in limits.ITEM_BYTES:
         raise BackendError("BAD_DTYPE", f"Samples are one of {', '.join(limits.ITEM_BYTES)}; convert the picture.")
-    _check_option("task", submit.task, TASKS)
     _check_option("space", submit.space, SPACES)
     if not re.fullmatch(DEVICE_PATTERN, submit.device):
         raise BackendError("BAD_PARAM", "The device is auto, cpu, gpu or gpu:N.")
+    if not TASKS[submit.task].needs_model:
+        return ""
     model = submit.model or settings.model
     if not re.fullmatch(MODEL_PATTERN, model):
         raise BackendError("BAD_PARAM", "The model's name is not valid; 'gimp-bsrgan models list' names them.")
@@ -58,6 +62,20 @@ def check_submit(submit: Submit, settings: Settings, models: Collection[str]) ->
             f"The model {model} is not installed; get it with 'gimp-bsrgan models download {model}' or choose another.",
         )
     return model
+
+
+def sizes_itself(submit: Submit) -> bool:
+    """Whether an order of a known task leaves the size of its result to the task."""
+    return TASKS[submit.task].sizes_itself and submit.out_width == submit.out_height == 0
+
+
+def check_result(width: int, height: int, settings: Settings) -> None:
+    """Check the size of a result, asked for or told by the worker.
+
+    Raises:
+        BackendError: ZERO_SIZE, BAD_SHAPE or TOO_MANY_PIXELS.
+    """
+    _check_size("result", width, height, settings.output_px)
 
 
 def _check_size(what: str, width: int, height: int, most_px: int) -> None:

@@ -41,6 +41,9 @@ class Job:
         input, output: its spool files while they are needed.
         received: bytes of input that have arrived; `crc` is their CRC-32.
         cancel_by: when the worker is killed because it did not stop; None when no cancel runs.
+        own_size: (width, height) of the result, from a task that decides about it; None until it is ready, and where
+            SUBMIT did.
+        recipe: what the task drew, as JSON text.
         cancel_code: why it is cancelled: CANCELLED by its client, SHUTTING_DOWN by the daemon's end.
         orphan_since: when its client was lost; None while it is there.
         touched: when the client last did something with it.
@@ -62,6 +65,8 @@ class Job:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     engine_s: float = 0.0
+    own_size: tuple[int, int] | None = None
+    recipe: str = ""
     cancel_by: float | None = None
     cancel_code: str = "CANCELLED"
     orphan_since: float | None = None
@@ -81,9 +86,20 @@ class Job:
         return self.submit.width * self.submit.height * self._pixel_bytes
 
     @property
+    def out_size(self) -> tuple[int, int]:
+        """(width, height) of the result; zeros while its task has not said."""
+        return self.own_size or (self.submit.out_width, self.submit.out_height)
+
+    @property
     def output_bytes(self) -> int:
         """Length of the whole result."""
-        return self.submit.out_width * self.submit.out_height * self._pixel_bytes
+        width, height = self.out_size
+        return width * height * self._pixel_bytes
+
+    @property
+    def reserve_bytes(self) -> int:
+        """Room to keep for the result; one that is not known yet is taken for as large as the input."""
+        return self.output_bytes or self.input_bytes
 
     @property
     def _pixel_bytes(self) -> int:
@@ -138,11 +154,12 @@ class Job:
     def report(self) -> State:
         """The STATE message of the job as it stands."""
         has_result = self.state == "ready"
+        width, height = self.out_size
         return State(
             job=self.id,
             state=self.state,
-            width=self.submit.out_width if has_result else 0,
-            height=self.submit.out_height if has_result else 0,
+            width=width if has_result else 0,
+            height=height if has_result else 0,
             channels=self.submit.channels if has_result else 0,
             dtype=self.submit.dtype if has_result else "",
             total=self.output_bytes if has_result else 0,
@@ -153,6 +170,7 @@ class Job:
             received=self.received,
             seconds=self.seconds,
             engine_s=self.engine_s,
+            recipe=self.recipe if has_result else "",
         )
 
 

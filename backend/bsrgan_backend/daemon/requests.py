@@ -218,10 +218,10 @@ class Desk:
         device = self._dispatcher.wanted_device(submit.device)
         now = self._clock()
         job = Job(submit, session.id, model, device, self._ledger.jobs.next_order(), now)
-        self._spool.check(job.input_bytes + job.output_bytes)
+        self._spool.check(job.input_bytes + job.reserve_bytes)
         job.input = self._spool.create(job.input_bytes)
         try:
-            job.output = self._spool.create(job.output_bytes)
+            job.output = self._spool.create(job.reserve_bytes)
         except BackendError:
             job.input.close()
             raise

@@ -68,6 +68,11 @@ class SpoolFile:
             raise _lost("the spool file was cut")
         return data
 
+    def settle(self, size: int) -> None:
+        """Reserve what the file has turned out to take."""
+        self._spool.reserved_bytes += size - self.size
+        self.size = size
+
     def taken(self) -> int:
         """Bytes that the file takes on the disk now; a sparse file takes less than its length."""
         facts = os.fstat(self.descriptor)

@@ -40,6 +40,10 @@ class _Run:
         return str(self.message.get("job", ""))
 
 
+_WARM_UP = _Run({}, [])
+"""Stands in the inbox for the wish to import the runtime now."""
+
+
 def leave() -> NoReturn:
     """End the process at once, from any thread, also while the engine is inside a kernel.
 
@@ -72,8 +76,10 @@ class Service:
         """Say ready, then do jobs one after the other; returns when the model is to be unloaded."""
         self._outbox.send({"t": "ready", **self.residency.facts()})
         threading.Thread(target=self._listen, name="link", daemon=True).start()
-        self.residency.warm_up()
         while (run := self._inbox.get()) is not None:
+            if run is _WARM_UP:
+                self.residency.warm_up()
+                continue
             answer = self._outcome(run)
             for descriptor in run.files:
                 os.close(descriptor)
@@ -97,6 +103,8 @@ class Service:
             self._inbox.put(run)
         elif kind == "cancel":
             self._cancel(str(message.get("job", "")))
+        elif kind == "warm":
+            self._inbox.put(_WARM_UP)
         elif kind == "unload":
             self._inbox.put(None)
         elif kind == "stop":
