@@ -82,13 +82,19 @@ def installed(tmp_path):
 
 
 def test_the_query_needs_nothing_but_gi_and_the_standard_library(installed):
-    """Without the wire, msgpack and site-packages, the procedure is announced with all of its arguments."""
+    """Without the wire, msgpack and site-packages, both procedures are announced with all of their arguments."""
     made = query(installed)
-    assert made["procedures"] == ["plug-in-bsrgan-upscale"]
-    assert made["arguments"] == ["model", "scale", "output", "endpoint"]
-    assert made["returns"] == ["result-image", "result-layer"]
-    assert made["menu"] == ["<Image>/Filters/Enhance"]
-    assert "_BSRGAN Upscale…" in made["texts"]
+    assert made["procedures"] == ["plug-in-bsrgan-upscale", "plug-in-bsrgan-degrade"]
+    assert made["arguments"][:4] == ["model", "scale", "output", "endpoint"]
+    assert made["arguments"][4:] == [
+        *("mode", "preset", "scale", "seed", "strength", "variation"),
+        *("blur", "resize", "noise", "jpeg", "camera", "sharpen", "recipe"),
+        *("output", "enlarge", "then-upscale", "model", "endpoint", "lock-seed"),
+    ]
+    assert made["returns"][:2] == ["result-image", "result-layer"]
+    assert made["returns"][2:] == ["result-image", "result-layer", "restored-layer", "result-recipe"]
+    assert made["menu"] == ["<Image>/Filters/Enhance"] * 2
+    assert {"_BSRGAN Upscale…", "BSRGAN De_gradation Preview…"} <= set(made["texts"])
     assert made["i18n"] is False
 
 
@@ -116,7 +122,10 @@ def test_catalogs_are_announced_when_they_are_there(installed):
     assert query(installed)["i18n"] == [True, "gimp-bsrgan", None]
 
 
-GI_FREE = ("outcomes", "outputs", "progress_text", "connection", "daemon_state", "translation")
+GI_FREE = (
+    *("outcomes", "outputs", "progress_text", "connection", "daemon_state", "translation"),
+    *("degrade_options", "recipe_text", "pixel_file", "preview_view", "preview_jobs"),
+)
 
 
 @pytest.mark.parametrize("name", GI_FREE)

@@ -47,15 +47,16 @@ def failing(error: BaseException) -> DaemonState:
     return DaemonState(outcomes.of_error(error).text, is_problem=True)
 
 
-def of_report(report: Mapping[str, Any]) -> DaemonState:
+def of_report(report: Mapping[str, Any], *, needs_model: bool = True) -> DaemonState:
     """The state in words.
 
     Args:
         report: what STATUS_REPORT holds; keys that are missing are left out of the sentence.
+        needs_model: whether the filter is of no use without one.
     """
     models = tuple(str(name) for name in report.get("models") or ())
     default = str(report.get("default_model") or "")
-    if not models:
+    if not models and needs_model:
         text = _("No model is installed: get one with 'gimp-bsrgan models download'.")
         return DaemonState(text, is_problem=True)
     parts = [_("The daemon is ready")]
@@ -78,15 +79,17 @@ def _jobs(report: Mapping[str, Any]) -> str:
 class Watch:
     """Asks the daemon for its state again and again, in a thread of its own, starting it when none runs."""
 
-    def __init__(self, endpoint: str, tell: Callable[[DaemonState], None]) -> None:
+    def __init__(self, endpoint: str, tell: Callable[[DaemonState], None], *, needs_model: bool = True) -> None:
         """Prepare the watch; `start` begins it.
 
         Args:
             endpoint: as in the procedure.
             tell: called in the thread with every new state.
+            needs_model: as for `of_report`.
         """
         self._endpoint = endpoint
         self._tell = tell
+        self._needs_model = needs_model
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="daemon-state", daemon=True)
 
@@ -114,7 +117,7 @@ class Watch:
             self._endpoint, idle=self._check, on_starting=lambda: self._say(starting())
         ) as client:
             while not self._stopped.is_set():
-                self._say(of_report(client.status()))
+                self._say(of_report(client.status(), needs_model=self._needs_model))
                 self._stopped.wait(ASK_INTERVAL_S)
 
     def _check(self) -> None:

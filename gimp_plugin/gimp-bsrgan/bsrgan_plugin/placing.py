@@ -79,11 +79,12 @@ class Result:
         """Write whole rows of the result."""
         self._writer.rows(first_row, data)
 
-    def insert(self, stencil: Gimp.Layer | None) -> None:
+    def insert(self, stencil: Gimp.Layer | None, above: Gimp.Layer | None = None) -> None:
         """Put the complete layer into its picture, as one undo step.
 
         Args:
             stencil: the shape for a layer mask, or None.
+            above: the layer that it lies on; the source when None.
 
         Raises:
             ImageChanged: the source's picture is no longer what it was; nothing is changed then.
@@ -93,7 +94,7 @@ class Result:
             self._insert_into_new_image(stencil)
         else:
             check_unchanged(self._source_layer, self._source_image, self._source)
-            self._insert_above_source(stencil)
+            self._insert_above(above or self._source_layer, stencil)
         self._is_inserted = True
 
     def discard(self) -> None:
@@ -113,24 +114,25 @@ class Result:
         self.image.undo_enable()
         self.image.clean_all()
 
-    def _insert_above_source(self, stencil: Gimp.Layer | None) -> None:
+    def _insert_above(self, below: Gimp.Layer, stencil: Gimp.Layer | None) -> None:
         image, source, placement = self._source_image, self._source_layer, self._placement
-        with _undo_group(image):
+        with undo_group(image):
             if placement.factor != 1:
                 _enlarge(image, placement)
-            image.insert_layer(self.layer, source.get_parent(), image.get_item_position(source))
+            image.insert_layer(self.layer, below.get_parent(), image.get_item_position(below))
             self.layer.set_offsets(placement.offset_x, placement.offset_y)
             _blend_like(self.layer, source)
             if stencil is not None:
                 cut(self.layer, stencil, placement.result)
-            if self._source.is_whole_layer and _is_see_through(source):
+            if self._source.is_whole_layer and _is_see_through(below):
                 # Both together would show every half-transparent pixel twice.
-                source.set_visible(False)
+                below.set_visible(False)
             image.set_selected_layers([self.layer])
 
 
 @contextlib.contextmanager
-def _undo_group(image: Gimp.Image) -> Iterator[None]:
+def undo_group(image: Gimp.Image) -> Iterator[None]:
+    """Everything in the block becomes one undo step of `image`."""
     image.undo_group_start()
     try:
         yield

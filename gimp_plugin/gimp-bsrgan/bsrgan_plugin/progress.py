@@ -8,7 +8,6 @@ from typing import Protocol
 from gi.repository import Gimp
 
 from bsrgan_plugin.progress_text import ProgressText
-from bsrgan_plugin.translation import _
 
 
 class Progress(Protocol):
@@ -72,12 +71,12 @@ class StatusBar:
         """Nothing to forbid."""
 
 
-def open_progress(run_mode: Gimp.RunMode) -> Progress:
-    """The right kind for a run: a window when a person started it and there is a screen."""
+def open_progress(run_mode: Gimp.RunMode, title: str) -> Progress:
+    """The right kind for a run: a window titled `title` when a person started it and there is a screen."""
     if run_mode == Gimp.RunMode.NONINTERACTIVE:
         return StatusBar()
     from bsrgan_plugin import progress_window
 
     if not progress_window.has_screen():
         return StatusBar()
-    return progress_window.ProgressWindow(_("BSRGAN Upscale"))
+    return progress_window.ProgressWindow(title)

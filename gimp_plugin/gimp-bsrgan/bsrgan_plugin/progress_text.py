@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bsrgan_plugin.translation import _
 
 # Where each stretch of a run begins and ends on the bar; the network has nearly all of the time.
@@ -9,6 +11,25 @@ _SENDING = (0.0, 0.04)
 _LOADING = (0.04, 0.06)
 _RUNNING = (0.06, 0.94)
 _RECEIVING = (0.94, 0.99)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the daemon's work is called.
+
+    Attributes:
+        pieces: with `{current}` and `{total}`.
+        percent: with `{percent}`.
+        plain: when nobody knows how far it is.
+    """
+
+    pieces: str
+    percent: str
+    plain: str
+
+
+UPSCALING = Work(_("Upscaling: tile {current} of {total}"), _("Upscaling: {percent} %"), _("Upscaling…"))
+DEGRADING = Work(_("Degrading: step {current} of {total}"), _("Degrading: {percent} %"), _("Degrading…"))
 
 
 class ProgressText:
@@ -22,6 +43,13 @@ class ProgressText:
     def __init__(self) -> None:
         self.fraction = 0.0
         self.text = _("Connecting to the daemon…")
+        self._work = UPSCALING
+        self._stretch = (0.0, 1.0)
+
+    def begin(self, work: Work, first: float = 0.0, last: float = 1.0) -> None:
+        """The next job, which has the part `first`..`last` of the bar."""
+        self._work = work
+        self._stretch = (first, last)
 
     def starting(self) -> None:
         """No daemon runs yet."""
@@ -56,7 +84,7 @@ class ProgressText:
         elif phase == "loading":
             self._show(_along(_LOADING, done, total), _("Loading the model…"))
         elif phase == "running":
-            self._show(_along(_RUNNING, done, total), _running(done, total, eta_s, tile, tiles))
+            self._show(_along(_RUNNING, done, total), _running(self._work, done, total, eta_s, tile, tiles))
         else:
             self._show(_RUNNING[1], _("Finishing the result…"))
 
@@ -70,10 +98,11 @@ class ProgressText:
 
     def cancelling(self) -> None:
         """The user pressed Cancel."""
-        self._show(self.fraction, _("Cancelling…"))
+        self.text = _("Cancelling…")
 
     def _show(self, fraction: float, text: str) -> None:
-        self.fraction = max(self.fraction, fraction)
+        first, last = self._stretch
+        self.fraction = max(self.fraction, first + (last - first) * fraction)
         self.text = text
 
 
@@ -91,14 +120,14 @@ def time_left(eta_s: float) -> str:
     return _("about {hours} h {minutes} min left").format(hours=minutes // 60, minutes=minutes % 60)
 
 
-def _running(done: int, total: int, eta_s: float, tile: int, tiles: int) -> str:
+def _running(work: Work, done: int, total: int, eta_s: float, tile: int, tiles: int) -> str:
     if tiles > 0:
         # The tile at work, not those that are done.
-        text = _("Upscaling: tile {current} of {total}").format(current=min(tile + 1, tiles), total=tiles)
+        text = work.pieces.format(current=min(tile + 1, tiles), total=tiles)
     elif total > 0:
-        text = _("Upscaling: {percent} %").format(percent=min(100 * done // total, 100))
+        text = work.percent.format(percent=min(100 * done // total, 100))
     else:
-        text = _("Upscaling…")
+        text = work.plain
     left = time_left(eta_s)
     return f"{text}, {left}" if left else text
 

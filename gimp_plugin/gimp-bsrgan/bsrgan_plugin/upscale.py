@@ -7,6 +7,7 @@ from gi.repository import Gimp
 from bsrgan_plugin import job, outcomes, progress
 from bsrgan_plugin.layers import limit_cache
 from bsrgan_plugin.outputs import OutputMode
+from bsrgan_plugin.targets import source_of, the_layer
 from bsrgan_plugin.translation import _
 
 
@@ -31,7 +32,7 @@ def run(
     """
     limit_cache()
     layer = the_layer(image, drawables)
-    source = job.source_of(image, layer)
+    source = source_of(image, layer)
     if run_mode == Gimp.RunMode.INTERACTIVE:
         from bsrgan_plugin import dialog
 
@@ -44,40 +45,19 @@ def run(
         mode=OutputMode(config.get_property("output")),
         endpoint=config.get_property("endpoint") or "",
     )
-    with progress.open_progress(run_mode) as shown:
+    with progress.open_progress(run_mode, _("BSRGAN Upscale")) as shown:
         done = job.upscale(layer, source, options, shown)
     if run_mode != Gimp.RunMode.NONINTERACTIVE:
         if options.mode is OutputMode.NEW_IMAGE:
-            _display(done.image)
+            display(done.image)
         for note in done.notes:
             Gimp.message(note)
     Gimp.displays_flush()
     return done
 
 
-def the_layer(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer:
-    """The one layer that is to be upscaled.
-
-    Raises:
-        outcomes.Refusal: there is none or more than one, or it is a group, mask, channel or floating selection.
-    """
-    if len(drawables) != 1:
-        raise outcomes.Refusal(_("Select exactly one layer and run the filter again."))
-    drawable = drawables[0]
-    if isinstance(drawable, Gimp.LayerMask):
-        raise outcomes.Refusal(_("A layer mask cannot be upscaled by itself; click the layer's picture first."))
-    if isinstance(drawable, Gimp.Channel):
-        raise outcomes.Refusal(_("A channel cannot be upscaled; select a layer and run the filter again."))
-    if drawable.is_group():
-        raise outcomes.Refusal(_("A layer group cannot be upscaled; merge it or select one of its layers."))
-    if image.get_floating_sel() is not None:
-        raise outcomes.Refusal(_("There is a floating selection; anchor it or make it a layer first."))
-    if not isinstance(drawable, Gimp.Layer):
-        raise outcomes.Refusal(_("Only layers can be upscaled; select one and run the filter again."))
-    return drawable
-
-
-def _display(image: Gimp.Image) -> None:
+def display(image: Gimp.Image) -> None:
+    """Show a new picture, if there is a screen."""
     try:
         Gimp.Display.new(image)
     except TypeError:

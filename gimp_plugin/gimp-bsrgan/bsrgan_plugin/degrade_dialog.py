@@ -1,0 +1,177 @@
+"""The dialog of the degradation: GIMP's own procedure dialog with a live preview, the recipe and the daemon's state."""
+
+from __future__ import annotations
+
+import secrets
+
+import gi
+
+gi.require_version("Gtk", "3.0")
+gi.require_version("GimpUi", "3.0")
+from gi.repository import Gimp, GimpUi, GLib, GObject, Gtk  # noqa: E402
+
+from bsrgan_plugin import daemon_state  # noqa: E402
+from bsrgan_plugin.daemon_state import DaemonState  # noqa: E402
+from bsrgan_plugin.daemon_widgets import SPACING_PX, ModelRow, StateLine  # noqa: E402
+from bsrgan_plugin.degrade_options import FAMILIES, LARGEST_SEED  # noqa: E402
+from bsrgan_plugin.degrade_arguments import LOCK, degradation_of  # noqa: E402
+from bsrgan_plugin.live_preview import LivePreview  # noqa: E402
+from bsrgan_plugin.outputs import OutputMode, Source  # noqa: E402
+from bsrgan_plugin.preview_view import ZOOMS  # noqa: E402
+from bsrgan_plugin.recipe_box import RecipeBox  # noqa: E402
+from bsrgan_plugin.translation import _  # noqa: E402
+
+_DRAWN = ("mode", "preset", "scale", "seed", "strength", "variation", *FAMILIES)
+"""Arguments that a pasted recipe replaces."""
+_FAMILY_COLUMNS = 3
+
+
+def ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, layer: Gimp.Layer, source: Source) -> bool:
+    """Show the dialog and write the user's choice into `config`; False when it was cancelled."""
+    GimpUi.init("gimp-bsrgan")
+    if not config.get_property(LOCK):
+        _draw_seed(config)
+    return _DegradeDialog(procedure, config, layer, source).run()
+
+
+class _DegradeDialog:
+    def __init__(
+        self, procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, layer: Gimp.Layer, source: Source
+    ) -> None:
+        self._config = config
+        self._is_restored = False
+        self._dialog = GimpUi.ProcedureDialog.new(procedure, config, _("BSRGAN Degradation Preview"))
+        self._dialog.set_ok_label(_("_Degrade"))
+        self._models = ModelRow(config, _("Model to restore _with"))
+        self._state = StateLine()
+        self._status = StateLine()
+        self._recipe = RecipeBox(config)
+        self._zoom = Gtk.ComboBoxText()
+        endpoint = config.get_property("endpoint") or ""
+        self._live = LivePreview(layer, source, endpoint, self._on_zoomed, self._show_status)
+        self._restore = self._restore_button()
+        columns = Gtk.Box(spacing=2 * SPACING_PX)
+        columns.pack_start(self._preview_column(), True, True, 0)
+        columns.pack_start(self._options_column(), False, False, 0)
+        columns.show()
+        self._dialog.get_content_area().pack_start(columns, True, True, SPACING_PX)
+        self._dialog.get_content_area().pack_start(self._state.widget, False, False, SPACING_PX)
+        self._state.widget.show_all()
+        self._state.show(daemon_state.connecting())
+        self._notify = config.connect("notify", lambda *_arguments: self._on_changed())
+        self._on_changed()
+
+    def run(self) -> bool:
+        # The watch talks to the daemon in a thread; only its states come to the main loop.
+        watch = daemon_state.Watch(
+            self._config.get_property("endpoint") or "",
+            lambda state: GLib.idle_add(self._show_state, state),
+            needs_model=False,
+        )
+        watch.start()
+        self._live.start()
+        try:
+            is_wanted = bool(self._dialog.run())
+        finally:
+            watch.stop()
+            self._live.stop()
+            self._config.disconnect(self._notify)
+            self._models.close()
+            self._dialog.destroy()
+        if is_wanted:
+            self._config.set_property("then-upscale", self._is_restored)
+        return is_wanted
+
+    # --- the columns -----------------------------------------------------------------------------------------
+
+    def _preview_column(self) -> Gtk.Box:
+        column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING_PX)
+        column.pack_start(self._live.preview.widget, True, True, 0)
+        below = Gtk.Box(spacing=SPACING_PX)
+        below.pack_start(Gtk.Label(label=_("Before"), xalign=0.0), True, True, 0)
+        for zoom in ZOOMS:
+            self._zoom.append(str(zoom), f"{100 * zoom} %")
+        self._zoom.set_active_id(str(ZOOMS[0]))
+        self._zoom.connect("changed", lambda box: self._live.preview.set_zoom(int(box.get_active_id())))
+        label = Gtk.Label(label=_("_Zoom"), use_underline=True)
+        label.set_mnemonic_widget(self._zoom)
+        below.pack_start(label, False, False, 0)
+        below.pack_start(self._zoom, False, False, 0)
+        below.pack_start(Gtk.Label(label=_("After"), xalign=1.0), True, True, 0)
+        column.pack_start(below, False, False, 0)
+        column.pack_start(self._status.widget, False, False, 0)
+        column.show_all()
+        return column
+
+    def _options_column(self) -> Gtk.Box:
+        self._dialog.get_scale_entry("strength", 1.0)
+        self._dialog.get_scale_entry("variation", 1.0)
+        column = self._dialog.fill_box("drawn", ["mode", "preset", "scale", "seed"])
+        column.pack_start(self._seed_row(), False, False, 0)
+        column.pack_start(self._dialog.fill_box("strengths", ["strength", "variation"]), False, False, 0)
+        column.pack_start(self._families(), False, False, 0)
+        column.pack_start(self._dialog.fill_box("result", ["output", "enlarge"]), False, False, 0)
+        self._models.widget.show_all()
+        column.pack_start(self._models.widget, False, False, 0)
+        column.pack_start(self._recipe.widget, True, True, 0)
+        return column
+
+    def _seed_row(self) -> Gtk.Box:
+        row = Gtk.Box(spacing=SPACING_PX)
+        dice = Gtk.Button(label=_("New seed"))
+        dice.connect("clicked", lambda _button: _draw_seed(self._config))
+        row.pack_start(dice, False, False, 0)
+        row.pack_start(self._dialog.get_widget(LOCK, GObject.TYPE_NONE), False, False, 0)
+        row.show_all()
+        return row
+
+    def _families(self) -> Gtk.Grid:
+        grid = Gtk.Grid(column_spacing=2 * SPACING_PX, row_spacing=SPACING_PX)
+        for place, family in enumerate(FAMILIES):
+            row, column = divmod(place, _FAMILY_COLUMNS)
+            grid.attach(self._dialog.get_widget(family, GObject.TYPE_NONE), column, row, 1, 1)
+        grid.show_all()
+        return grid
+
+    def _restore_button(self) -> Gtk.Button:
+        button = Gtk.Button(label=_("Degrade, the_n restore"), use_underline=True)
+        button.set_tooltip_text(_("Upscale the degraded picture again, onto a third layer, to compare"))
+        button.connect("clicked", lambda _button: self._on_restore())
+        button.show()
+        self._dialog.get_action_area().pack_start(button, False, False, 0)
+        return button
+
+    # --- what happens ----------------------------------------------------------------------------------------
+
+    def _on_restore(self) -> None:
+        self._is_restored = True
+        self._dialog.response(Gtk.ResponseType.OK)
+
+    def _on_changed(self) -> None:
+        asked = degradation_of(self._config)
+        for name in _DRAWN:
+            is_used = asked.mode == "preset" or name not in ("preset", "variation")
+            self._sensitive(name, is_used and not asked.recipe)
+        self._sensitive("enlarge", asked.output is OutputMode.SAME_SIZE)
+        self._restore.set_sensitive(asked.output is OutputMode.SAME_SIZE)
+        self._live.show(asked)
+
+    def _sensitive(self, name: str, is_used: bool) -> None:
+        self._dialog.get_widget(name, GObject.TYPE_NONE).set_sensitive(is_used)
+
+    def _on_zoomed(self, zoom: int) -> None:
+        self._zoom.set_active_id(str(zoom))
+
+    def _show_status(self, text: str, is_waiting: bool, is_problem: bool) -> None:
+        self._status.show(DaemonState(text, is_waiting, is_problem))
+        if not is_waiting:
+            self._recipe.show(self._live.recipe)
+
+    def _show_state(self, state: DaemonState) -> bool:
+        self._state.show(state)
+        self._models.offer(state)
+        return False  # GLib: not again
+
+
+def _draw_seed(config: Gimp.ProcedureConfig) -> None:
+    config.set_property("seed", secrets.randbelow(LARGEST_SEED + 1))

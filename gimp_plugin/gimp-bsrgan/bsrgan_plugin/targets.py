@@ -1,0 +1,84 @@
+"""What of a picture is worked on, and whether it can be."""
+
+from __future__ import annotations
+
+from gi.repository import Gimp
+
+from bsrgan_plugin.outcomes import Refusal
+from bsrgan_plugin.outputs import Area, OutputMode, Placement, Size, Source
+from bsrgan_plugin.translation import _
+from bsrgan_wire import limits
+
+
+def the_layer(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer:
+    """The one layer that is to be worked on.
+
+    Raises:
+        Refusal: there is none or more than one, or it is a group, mask, channel or floating selection.
+    """
+    if len(drawables) != 1:
+        raise Refusal(_("Select exactly one layer and run the filter again."))
+    drawable = drawables[0]
+    if isinstance(drawable, Gimp.LayerMask):
+        raise Refusal(_("A layer mask cannot be worked on by itself; click the layer's picture first."))
+    if isinstance(drawable, Gimp.Channel):
+        raise Refusal(_("A channel cannot be worked on; select a layer and run the filter again."))
+    if drawable.is_group():
+        raise Refusal(_("A layer group cannot be worked on; merge it or select one of its layers."))
+    if image.get_floating_sel() is not None:
+        raise Refusal(_("There is a floating selection; anchor it or make it a layer first."))
+    if not isinstance(drawable, Gimp.Layer):
+        raise Refusal(_("Only layers can be worked on; select one and run the filter again."))
+    return drawable
+
+
+def source_of(image: Gimp.Image, layer: Gimp.Layer) -> Source:
+    """What of `layer` is worked on: the selected part, or all of it.
+
+    Raises:
+        Refusal: nothing of the layer is selected.
+    """
+    is_hit, x, y, width, height = layer.mask_intersect()
+    if not is_hit or width < 1 or height < 1:
+        raise Refusal(_("The selection does not touch the layer; select a part of it, or nothing for all of it."))
+    _ok, offset_x, offset_y = layer.get_offsets()
+    return Source(
+        Size(image.get_width(), image.get_height()),
+        Size(layer.get_width(), layer.get_height()),
+        offset_x,
+        offset_y,
+        Area(x, y, width, height),
+    )
+
+
+def check_size(area: Area, placement: Placement) -> None:
+    """Check the limits of the wire before anything is sent.
+
+    Raises:
+        Refusal: the area or its result is too large.
+    """
+    result = placement.result
+    longest = max(area.width, area.height, result.width, result.height)
+    if longest > limits.SIDE_PX:
+        raise Refusal(
+            _(
+                "The result would be {px} px long, more than the {limit} px that are possible; select a smaller area."
+            ).format(px=longest, limit=limits.SIDE_PX)
+        )
+    if area.width * area.height > limits.INPUT_PX or result.width * result.height > limits.OUTPUT_PX:
+        raise Refusal(_("The picture or its result has too many pixels; select a smaller area."))
+
+
+def check_type(layer: Gimp.Layer, mode: OutputMode) -> None:
+    """Check that the result can live where the mode puts it.
+
+    Raises:
+        Refusal: the picture is indexed, whose palette has no room for new colours.
+    """
+    if layer.is_indexed() and mode is not OutputMode.NEW_IMAGE:
+        raise Refusal(
+            _(
+                "An indexed picture cannot hold the result: choose the output 'New picture', or convert it with "
+                "Image > Mode > RGB first."
+            )
+        )

@@ -1,0 +1,75 @@
+"""The procedure `plug-in-bsrgan-upscale` as GIMP sees it: menu entry, arguments, results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gi.repository import Gimp, GObject
+
+from bsrgan_plugin.outputs import DEFAULT_SCALE, SCALES, OutputMode
+from bsrgan_plugin.translation import _
+
+if TYPE_CHECKING:
+    from bsrgan_plugin.job import Done
+
+NAME = "plug-in-bsrgan-upscale"
+_FLAGS = GObject.ParamFlags.READWRITE
+
+
+def describe(procedure: Gimp.ImageProcedure) -> None:
+    """Give the procedure its menu entry, texts, arguments and return values."""
+    procedure.set_menu_label(_("_BSRGAN Upscale…"))
+    procedure.set_documentation(
+        _("Enlarge the layer with a trained super-resolution network"),
+        _(
+            "Sends the layer, or the part of it that is selected, to a local daemon which enlarges it with a "
+            "BSRGAN network and adds the result as a new layer or picture. Precision, colour profile and "
+            "transparency stay as they are. Indexed pictures can be enlarged into a new picture."
+        ),
+        NAME,
+    )
+    _add_arguments(procedure)
+
+
+def run(
+    procedure: Gimp.Procedure,
+    run_mode: Gimp.RunMode,
+    image: Gimp.Image,
+    drawables: list[Gimp.Drawable],
+    config: Gimp.ProcedureConfig,
+) -> list[tuple[type, object]]:
+    """Run the procedure and return its values with their types."""
+    # Imported here, so that a part that is missing becomes a sentence instead of a missing menu entry.
+    from bsrgan_plugin import upscale
+
+    done: Done = upscale.run(procedure, run_mode, image, drawables, config)
+    return [(Gimp.Image, done.image), (Gimp.Layer, done.layer)]
+
+
+def _add_arguments(procedure: Gimp.ImageProcedure) -> None:
+    procedure.add_string_argument(
+        "model", _("_Model"), _("Id of an installed model; empty for the default one"), "", _FLAGS
+    )
+    procedure.add_int_argument(
+        "scale", _("Sc_ale"), _("How many times larger the result is"), min(SCALES), max(SCALES), DEFAULT_SCALE, _FLAGS
+    )
+    outputs = Gimp.Choice.new()
+    outputs.add(
+        OutputMode.NEW_LAYER.value, 0, _("New layer, picture enlarged"), _("Enlarges the picture around the new layer")
+    )
+    outputs.add(OutputMode.NEW_IMAGE.value, 1, _("New picture"), _("Leaves this picture as it is"))
+    outputs.add(
+        OutputMode.SAME_SIZE.value, 2, _("New layer, same size"), _("Restores detail without enlarging anything")
+    )
+    procedure.add_choice_argument(
+        "output", _("Ou_tput"), _("Where the result goes"), outputs, OutputMode.NEW_LAYER.value, _FLAGS
+    )
+    procedure.add_string_argument(
+        "endpoint",
+        _("Endpoint"),
+        _("Another daemon than the installed one: ipc://PATH or the path of its address file"),
+        "",
+        _FLAGS,
+    )
+    procedure.add_image_return_value("result-image", _("Image"), _("The picture with the result"), False, _FLAGS)
+    procedure.add_layer_return_value("result-layer", _("Layer"), _("The layer with the result"), False, _FLAGS)
