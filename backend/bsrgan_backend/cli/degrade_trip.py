@@ -71,9 +71,9 @@ def run(item: Item, done: Done, client: Client, model: str, show: Callable[[str]
     full = layers.enlarged_size(recipe)
     lq_file = item.target(LQ)
     target = lq_file.with_name(f"{lq_file.stem}{batch.MARK}.png")
-    prepared = job.prepare(batch.Item(lq_file, target, is_named=True), model, 1, "auto")
-    request = replace(prepared.request, out_width=full[1], out_height=full[0])
-    upscaled = job.run(replace(prepared, request=request), client, show)
+    wanted = job.Wanted(width=full[1], height=full[0])
+    prepared = job.prepare(batch.Item(lq_file, target, is_named=True), model, wanted, "auto")
+    upscaled = job.run(prepared, client, show)
     original, _ = degrade_work.clean(item)
     height, width = original.shape[:2]
     restored = read_picture(target).pixels[:height, :width]
