@@ -14,6 +14,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOST_PYTHON_VARIABLE = "GIMP_BSRGAN_TEST_PYTHON"
 UPSCALE = "plug-in-bsrgan-upscale"
+DEGRADE = "plug-in-bsrgan-degrade"
 STATUSES = ("EXECUTION_ERROR", "CALLING_ERROR", "PASS_THROUGH", "SUCCESS", "CANCEL")
 
 
@@ -49,39 +50,52 @@ class Ended:
         text: the sentence that came with a failure.
         image: the returned image, None after a failure.
         layer: the returned layer, None after a failure.
+        more: what else was returned.
     """
 
     status: str
     text: str
     image: Any = None
     layer: Any = None
+    more: tuple[Any, ...] = ()
 
 
 def upscale(image: Any, drawables: Any, **arguments: Any) -> Ended:
+    """Call `UPSCALE`; see `call`."""
+    return call(UPSCALE, image, drawables, **arguments)
+
+
+def degrade(image: Any, drawables: Any, **arguments: Any) -> Ended:
+    """Call `DEGRADE`, with `then_upscale` and the like; see `call`. Returns the restored layer and the recipe too."""
+    return call(DEGRADE, image, drawables, **arguments)
+
+
+def call(name: str, image: Any, drawables: Any, **arguments: Any) -> Ended:
     """Call the plug-in over the PDB, non-interactively unless `run_mode` says otherwise.
 
     Args:
+        name: of the procedure.
         image: the picture.
         drawables: one drawable or a list of them.
         arguments: of the procedure, with `_` for `-`.
     """
     from gi.repository import Gimp
 
-    procedure = Gimp.get_pdb().lookup_procedure(UPSCALE)
+    procedure = Gimp.get_pdb().lookup_procedure(name)
     config = procedure.create_config()
     config.set_property("run-mode", arguments.pop("run_mode", Gimp.RunMode.NONINTERACTIVE))
     config.set_property("image", image)
     config.set_core_object_array("drawables", drawables if isinstance(drawables, list) else [drawables])
-    for name, value in arguments.items():
-        config.set_property(name.replace("_", "-"), value)
+    for argument, value in arguments.items():
+        config.set_property(argument.replace("_", "-"), value)
     values = procedure.run(config)
     # The next call of any procedure overwrites the error, so it is read first.
     text = Gimp.get_pdb().get_last_error() or ""
     status = _status_name(values.index(0))
     if status != "SUCCESS":
         return Ended(status, text)
-    assert values.length() == 3
-    return Ended(status, "", values.index(1), values.index(2))
+    results = tuple(values.index(place) for place in range(1, values.length()))
+    return Ended(status, "", *results[:2], results[2:])
 
 
 def new_image(width: int, height: int, kind: str, seed: int, precision: str = "U8_NON_LINEAR") -> tuple[Any, Any]:

@@ -13,8 +13,8 @@ from gi.repository import Gimp, GimpUi, GLib, GObject, Gtk  # noqa: E402
 from bsrgan_plugin import daemon_state  # noqa: E402
 from bsrgan_plugin.daemon_state import DaemonState  # noqa: E402
 from bsrgan_plugin.daemon_widgets import SPACING_PX, ModelRow, StateLine  # noqa: E402
-from bsrgan_plugin.degrade_options import FAMILIES, LARGEST_SEED  # noqa: E402
 from bsrgan_plugin.degrade_arguments import LOCK, degradation_of  # noqa: E402
+from bsrgan_plugin.degrade_options import FAMILIES, LARGEST_SEED  # noqa: E402
 from bsrgan_plugin.live_preview import LivePreview  # noqa: E402
 from bsrgan_plugin.outputs import OutputMode, Source  # noqa: E402
 from bsrgan_plugin.preview_view import ZOOMS  # noqa: E402
