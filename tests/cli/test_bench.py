@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import replace
 
 import pytest
 
 from bsrgan_backend.cli import bench, machine
-from bsrgan_backend.cli.benching import overheads
+from bsrgan_backend.cli.benching import overheads, own_daemon
 
 
 def without_gimp(command):
@@ -52,6 +54,17 @@ def test_bench_runs_this_engine_alone_and_through_the_daemon(bare, photo):
     (product,) = (line for line in lines if line[0] == "numpy")
     assert float(product[4]) > 0
     assert done.stdout.startswith("## 20")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signal 0 asks for a process on POSIX only")
+def test_the_measured_daemon_ends_with_the_measurement(tmp_path, monkeypatch):
+    """The daemon that answered is the one that is stopped: no second one is started and left behind."""
+    monkeypatch.setenv("GIMP_BSRGAN_PREFIX", str(tmp_path))
+    with own_daemon.own_root() as root, own_daemon.own_daemon(root) as client:
+        pid = client.status()["pid"]
+        os.kill(pid, 0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 def test_a_missing_gimp_is_a_note(tmp_path):

@@ -73,9 +73,8 @@ class DaemonRun:
 
     def _once(self, item: Item) -> None:
         try:
-            prepared = job.prepare(item, self._model, None, "auto")
-            request = replace(prepared.request, params={**prepared.request.params, "precision": self._precision})
-            job.run(replace(prepared, request=request), self._client, lambda _text: None)
+            prepared = job.prepare(item, self._model, None, "auto", {"precision": self._precision})
+            job.run(prepared, self._client, lambda _text: None)
         except (BackendError, WireError, OSError) as error:
             raise ContestantFailed(sentence_of(error)) from error
 
