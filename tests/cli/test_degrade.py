@@ -55,7 +55,9 @@ def test_a_picture_becomes_a_quarter_with_its_recipe(degrade, photo):
 
 def test_the_file_holds_what_the_model_makes(degrade, photo):
     """The pixels of the file are those of the model for the same request."""
-    degrade(photo, "--seed", 7, "--scale", 2, "--profile", "paper", "--strength", 0.5, "--off", "noise", "camera")
+    degrade(
+        photo, "--seed", 7, "--scale", 2, "--profile", "paper", "--strength", 0.5, "--off", "noise", "--off", "camera"
+    )
     request = Request(seed=7, scale=2, profile="paper", strength=0.5, off=("noise", "camera"))
     expected = degrade_layer(read_picture(photo).pixels, request)
     np.testing.assert_array_equal(degrade.pixels("photo_LQ.png"), expected.pixels)

@@ -49,7 +49,14 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
     add("--strength", type=float, metavar="T", help="0 a plain change of size, 1 as drawn (default)")
     add("--variation", type=float, metavar="V", help="how far a seed moves a preset's numbers, 0 to 0.5 (default 0.2)")
     add("--same-size", choices=("nearest", "bicubic", "area"), help="bring results back to the size of the picture")
-    add("--off", nargs="+", choices=FAMILIES, metavar="FAMILY", help=f"leave out some of {', '.join(FAMILIES)}")
+    add(
+        "--off",
+        nargs="+",
+        action="extend",
+        choices=FAMILIES,
+        metavar="FAMILY",
+        help=f"leave out some of {', '.join(FAMILIES)}",
+    )
     add("--count", type=_count, metavar="N", help="so many results of each picture (default 1)")
     add("--patch", type=_count, default=0, metavar="N", help="cut a random N x N patch first, also kept as NAME_HQ.png")
 
