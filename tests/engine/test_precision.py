@@ -171,10 +171,8 @@ def test_the_trial_measures_this_processor(loaded: paddle_engine.PaddleEngine) -
 
 
 def test_a_run_that_failed_inside_the_engine_is_never_taken_for_a_result(tmp_path: Path) -> None:
-    """Under a real memory limit a run that OpenVINO could not finish is done in pieces; the result is the same.
-
-    Paddle only logs such a failure and would give out the values of the run before.
-    """
+    """Under a real memory limit a run that OpenVINO could not finish is done in pieces, with the same result."""
+    # Paddle only logs such a failure and would give out the values of the run before.
     script = """
 import resource, sys
 from pathlib import Path

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -162,7 +161,7 @@ def picture(architecture: Architecture) -> Array:
     image = np.full((_SIDE, _SIDE, 1), 0.5, np.float32)
     for step in (2, 4, 8, 16, 32):
         coarse = rng.standard_normal((_SIDE // step, _SIDE // step)).astype(np.float32)
-        image[..., 0] += 0.004 * step * cv2.resize(coarse, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+        image[..., 0] += np.float32(0.004 * step) * coarse.repeat(step, axis=0).repeat(step, axis=1)
     image[10:30, 12:40] += 0.25
     image[40:60, 20:24] -= 0.3
     planes = np.clip(image, 0, 1).transpose(2, 0, 1)
