@@ -62,7 +62,7 @@ _CALM = 1 / 7
 """Part of the tiles that is taken for calm where a picture has a grid."""
 _TILE = 32
 _BLOCK = 8
-_BAND_PX = 1024 * 1024
+_BAND_PX = 256 * 1024
 _STEP, _USUAL = np.float32(0.03), np.float32(4.0)
 """In the search for a grid a step between two pixels counts as no more than so, or than so many medians."""
 _STANDS_OUT = 3.2

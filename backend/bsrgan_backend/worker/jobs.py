@@ -26,7 +26,7 @@ from bsrgan_backend.imaging.pixels import Floats, PixelFormat
 from bsrgan_backend.worker import alpha as alphas
 from bsrgan_backend.worker import passes, sizes, spool
 from bsrgan_backend.worker.finishing import Mixture, Result
-from bsrgan_backend.worker.footprint import held_bytes
+from bsrgan_backend.worker.footprint import held_bytes, preparing_bytes
 from bsrgan_backend.worker.options import Options
 from bsrgan_backend.worker.reports import Progress
 from bsrgan_backend.worker.work import Cancelled, ShouldStop
@@ -136,7 +136,7 @@ def upscale(
     spool.require_length(source, spec.input_bytes)
     scale = engine.architecture.scale
     held = held_bytes(spec.size, spec.out_size, spec.layout, spec.options, scale, spooled=scratch is not None)
-    _require_memory(held)
+    _require_memory(max(held, preparing_bytes(spec.size, spec.layout)))
     spool.reserve(target, spec.output_bytes)
     colour, alpha = _read(spec, source, should_stop)
     flat = None if alpha is None else transparency.constant(alpha)
@@ -202,7 +202,7 @@ class _Run:
         scale = engine.architecture.scale
         self._options = spec.options
         self._engine = engine
-        self._image = part.image
+        self._image: Floats | None = part.image
         self._passes = passes.plan(spec.size, spec.out_size, scale, part.seen)
         plane = None if alpha is None or isinstance(alpha, float) else alpha
         shown = None if plane is None else plane[part.seen.slices]
@@ -229,7 +229,10 @@ class _Run:
             should_stop,
             scratch,
         )
+        assert self._image is not None
         runner.run(self._image, self._passes, self._result.take)
+        # Only the sliders may need it any longer.
+        self._image = None
         for piece in self._pieces:
             self._rewriter.run(piece, runner)
         return runner.seconds

@@ -28,8 +28,9 @@ from bsrgan_backend.worker.work import Cancelled, ShouldStop
 Take = Callable[[int, Floats], None]
 """Takes rows of the last pass's result: index in the whole result, and (n, wanted width, C) float32."""
 
-CONTEXT_PX = 64
-"""Pixels around a part that go through the network with it: further ones change its result by less than 1/255."""
+CONTEXT_PX = 80
+"""Pixels around a part that go through the network with it: leaving further ones out changed what is visible of a
+photo by at most 0.2/255 (64 px: 1.0, 48 px: 3.9), measured with realesrgan-x4plus."""
 ALIGN_PX = 8
 """Parts begin at multiples of it: the networks fold at most 4 x 4 pixels into channels."""
 
