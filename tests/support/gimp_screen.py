@@ -103,6 +103,13 @@ class Screen:
         self._checked("xdotool", "mousemove", "--sync", str(x), str(y), "click", "1")
         time.sleep(SETTLE_S)
 
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Press the left button at a place of the screen, move to another and let go."""
+        self._checked("xdotool", "mousemove", "--sync", *map(str, start), "mousedown", "1")
+        middle = [str((one + other) // 2) for one, other in zip(start, end, strict=True)]
+        self._checked("xdotool", "mousemove", "--sync", *middle, "mousemove", "--sync", *map(str, end), "mouseup", "1")
+        time.sleep(SETTLE_S)
+
     def type(self, text: str) -> None:
         """Type text into the active window."""
         self._checked("xdotool", "type", "--delay", "30", text)

@@ -21,7 +21,7 @@ from bsrgan_plugin.preview_view import ZOOMS  # noqa: E402
 from bsrgan_plugin.recipe_box import RecipeBox  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
 
-_DRAWN = ("mode", "preset", "scale", "seed", "strength", "variation", *FAMILIES)
+_DRAWN = ("mode", "preset", "scale", "seed", "strength", "variation")
 """Arguments that a pasted recipe replaces."""
 _FAMILY_COLUMNS = 3
 
@@ -47,6 +47,7 @@ class _DegradeDialog:
         self._status = StateLine()
         self._recipe = RecipeBox(config)
         self._zoom = Gtk.ComboBoxText()
+        self._switches: dict[str, Gtk.Widget] = {}
         endpoint = config.get_property("endpoint") or ""
         self._live = LivePreview(layer, source, endpoint, self._on_zoomed, self._show_status)
         self._restore = self._restore_button()
@@ -104,16 +105,25 @@ class _DegradeDialog:
         return column
 
     def _options_column(self) -> Gtk.Box:
-        self._dialog.get_scale_entry("strength", 1.0)
-        self._dialog.get_scale_entry("variation", 1.0)
-        column = self._dialog.fill_box("drawn", ["mode", "preset", "scale", "seed"])
-        column.pack_start(self._seed_row(), False, False, 0)
-        column.pack_start(self._dialog.fill_box("strengths", ["strength", "variation"]), False, False, 0)
-        column.pack_start(self._families(), False, False, 0)
-        column.pack_start(self._dialog.fill_box("result", ["output", "enlarge"]), False, False, 0)
+        for name in ("strength", "variation"):
+            self._dialog.get_spin_scale(name, 1.0)
+        for name in ("mode", "preset", "scale", "output", "enlarge"):
+            # GIMP 3.2 would make rows of buttons of some, and the dialog higher than small screens.
+            self._dialog.get_widget(name, Gtk.ComboBox.__gtype__)
         self._models.widget.show_all()
-        column.pack_start(self._models.widget, False, False, 0)
+        column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING_PX)
+        for part in (
+            self._dialog.fill_box("drawn", ["mode", "preset", "scale", "seed"]),
+            self._seed_row(),
+            self._dialog.fill_box("strengths", ["strength", "variation"]),
+            self._families(),
+            self._dialog.fill_box("result", ["output", "enlarge"]),
+            self._models.widget,
+        ):
+            part.show()
+            column.pack_start(part, False, False, 0)
         column.pack_start(self._recipe.widget, True, True, 0)
+        column.show()
         return column
 
     def _seed_row(self) -> Gtk.Box:
@@ -129,7 +139,8 @@ class _DegradeDialog:
         grid = Gtk.Grid(column_spacing=2 * SPACING_PX, row_spacing=SPACING_PX)
         for place, family in enumerate(FAMILIES):
             row, column = divmod(place, _FAMILY_COLUMNS)
-            grid.attach(self._dialog.get_widget(family, GObject.TYPE_NONE), column, row, 1, 1)
+            self._switches[family] = GimpUi.prop_check_button_new(self._config, family, _(FAMILIES[family]))
+            grid.attach(self._switches[family], column, row, 1, 1)
         grid.show_all()
         return grid
 
@@ -152,6 +163,8 @@ class _DegradeDialog:
         for name in _DRAWN:
             is_used = asked.mode == "preset" or name not in ("preset", "variation")
             self._sensitive(name, is_used and not asked.recipe)
+        for switch in self._switches.values():
+            switch.set_sensitive(not asked.recipe)
         self._sensitive("enlarge", asked.output is OutputMode.SAME_SIZE)
         self._restore.set_sensitive(asked.output is OutputMode.SAME_SIZE)
         self._live.show(asked)

@@ -19,8 +19,10 @@ PARASITE = "gimp-bsrgan-recipe"
 CASES: dict[str, dict[str, Any]] = {
     "check_type": {
         f"{kind}-{precision}": {"kind": kind, "precision": precision}
-        for kind in ("RGB", "RGBA", "GRAY", "GRAYA")
-        for precision in ("U8_NON_LINEAR", "U16_NON_LINEAR", "FLOAT_LINEAR")
+        for kind, precision in (
+            *(("RGB", "FLOAT_LINEAR"), ("RGBA", "U8_NON_LINEAR"), ("RGBA", "U16_NON_LINEAR")),
+            *(("GRAY", "U8_NON_LINEAR"), ("GRAY", "U16_NON_LINEAR"), ("GRAYA", "FLOAT_LINEAR")),
+        )
     },
     "check_for_comparison": {
         "bsrgan": {"mode": "bsrgan", "seed": 7},
@@ -86,7 +88,6 @@ def check_type(options: dict[str, Any], case: dict[str, Any]) -> None:
         assert alpha[30] > 0.99
     again = succeeded(image, layer, seed=11)
     assert bytes_of(again.layer) == found
-    assert bytes_of(succeeded(image, layer, seed=12).layer) != found
 
 
 def check_for_comparison(options: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
@@ -125,6 +126,7 @@ def check_replay(options: dict[str, Any]) -> None:
     """The recipe of a result makes the same pixels again, whatever the other arguments say."""
     image, layer = photo(40, 30, "RGB")
     first = succeeded(image, layer, mode="bsrgan-plus", seed=5)
+    assert bytes_of(succeeded(image, layer, mode="bsrgan-plus", seed=6).layer) != bytes_of(first.layer)
     again = succeeded(image, layer, mode="preset", seed=9, strength=0.1, blur=False, recipe=first.more[1])
     assert bytes_of(again.layer) == bytes_of(first.layer)
     assert json.loads(again.more[1])["steps"] == json.loads(first.more[1])["steps"]

@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from support.gimp_inside import add_layer, ask, fingerprint, new_image, upscale
+from support.gimp_inside import add_layer, ask, degrade, fingerprint, new_image, upscale
 
 CASES: dict[str, dict[str, Any]] = {
-    "check_undo": {output: {"output": output} for output in ("new-layer", "same-size")},
+    "check_undo": {
+        **{output: {"call": "upscale", "output": output} for output in ("new-layer", "same-size")},
+        "degraded": {"call": "degrade"},
+        "restored": {"call": "degrade", "then_upscale": True},
+    },
 }
 
 
@@ -28,7 +32,9 @@ def check_undo(options: dict[str, Any], case: dict[str, Any]) -> None:
     display = Gimp.Display.new(image)
     Gimp.displays_flush()
     before = fingerprint(image)
-    ended = upscale(image, layer, **case)
+    arguments = dict(case)
+    call = {"upscale": upscale, "degrade": degrade}[arguments.pop("call")]
+    ended = call(image, layer, **arguments)
     assert ended.status == "SUCCESS", ended.text
     after = fingerprint(image)
     assert after != before

@@ -1,0 +1,40 @@
+"""Runs of the degradation's dialog in a GIMP on a screen; the test outside is the person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from support.gimp_inside import bytes_of, degrade, fingerprint, new_image
+
+WIDTH, HEIGHT = 300, 200
+
+
+def opened(options: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+    """Run the filter with its dialog; what it made, and whether the picture is as it was."""
+    from gi.repository import Gimp
+
+    image, layer = new_image(WIDTH, HEIGHT, "RGB", 1)
+    display = Gimp.Display.new(image)
+    before, original = fingerprint(image), bytes_of(layer)
+    ended = degrade(image, layer, run_mode=Gimp.RunMode.INTERACTIVE, **arguments)
+    same = fingerprint(image) == before
+    told = {"status": ended.status, "text": ended.text, "same": same, "original": original.hex()}
+    if ended.status == "SUCCESS":
+        told |= {
+            "degraded": bytes_of(ended.layer).hex(),
+            "recipe": ended.more[1],
+            "restored": ended.more[0] is not None,
+        }
+        told["layers"] = len(image.get_layers())
+    display.delete()
+    return told
+
+
+def check_cancelled(options: dict[str, Any]) -> dict[str, Any]:
+    """The person ends the run while the network works."""
+    return opened(options, model="slow")
+
+
+def check_restored(options: dict[str, Any]) -> dict[str, Any]:
+    """The person lets it restore what was degraded."""
+    return opened(options)
