@@ -51,6 +51,13 @@ def test_a_daemon_without_models_is_a_problem_with_a_way_out():
     assert "gimp-bsrgan models download" in state.text
 
 
+def test_a_filter_that_needs_no_model_has_no_problem_without_one():
+    """For a degradation, a daemon without models is ready."""
+    state = of_report({"models": [], "device": "cpu"}, needs_model=False)
+    assert not state.is_problem
+    assert state.text == "The daemon is ready"
+
+
 class FakeClient:
     """Answers STATUS from a list; when it is empty the connection is lost."""
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bsrgan_plugin.progress_text import ProgressText, time_left
+from bsrgan_plugin.progress_text import DEGRADING, UPSCALING, ProgressText, time_left
 
 counts = st.integers(0, 2**53)
 steps = st.one_of(
@@ -82,3 +82,19 @@ def test_unknown_totals_show_no_numbers():
 def test_times_are_rough_words(eta_s, text):
     """Seconds left become a time that does not pretend to be exact."""
     assert time_left(eta_s) == text
+
+
+def test_jobs_of_one_run_share_the_bar_and_name_their_work():
+    """Each job has its part of the bar, and the line says what the daemon does now."""
+    progress = ProgressText()
+    progress.begin(DEGRADING, 0.0, 0.2)
+    progress.working("running", 50, 100, -1.0, 2, 7)
+    assert progress.text == "Degrading: step 3 of 7"
+    assert 0.05 < progress.fraction < 0.15
+    progress.receiving(10, 10)
+    assert progress.fraction <= 0.2
+    progress.begin(UPSCALING, 0.2, 1.0)
+    assert progress.fraction <= 0.2
+    progress.working("running", 50, 100, -1.0, 2, 7)
+    assert progress.text == "Upscaling: tile 3 of 7"
+    assert 0.5 < progress.fraction < 0.7

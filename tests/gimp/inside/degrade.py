@@ -13,6 +13,7 @@ from support.gimp_inside import (
     fill,
     fingerprint,
     new_image,
+    upscale,
 )
 
 PARASITE = "gimp-bsrgan-recipe"
@@ -213,11 +214,13 @@ def check_indexed(options: dict[str, Any]) -> None:
 
 
 def check_last_values(options: dict[str, Any]) -> None:
-    """Run mode WITH_LAST_VALS works without a screen, also when defaults come from GIMP's cache."""
+    """Run mode WITH_LAST_VALS works without a screen in both filters, also when defaults come from GIMP's cache."""
     from gi.repository import Gimp
 
     image, layer = photo(16, 16, "RGB")
     succeeded(image, layer, run_mode=Gimp.RunMode.WITH_LAST_VALS)
+    ended = upscale(image, layer, output="same-size", run_mode=Gimp.RunMode.WITH_LAST_VALS)
+    assert ended.status == "SUCCESS", ended.text
 
 
 def check_refused(options: dict[str, Any], case: dict[str, Any]) -> dict[str, str]:
