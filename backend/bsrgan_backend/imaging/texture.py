@@ -5,12 +5,14 @@ Plain blending with the source brings back everything, noise and JPEG blocks inc
     w = Y - b * b * Y           the fine band of the luminance: details of about 1 to 2 px
     v = mean of w² in 9 x 9 px  its energy around a pixel
     F                           energy that noise has in the band: the floor, one number for a picture
-    texture = clip(w, ±0.08) · max(0, 1 - (2.5 F / v)²)
+    m = |sum of gradients of Y| / sum of |gradients of Y|  in 9 x 9 px: 1 at an edge, near 0 where Y goes up and down
+    texture = clip(w, ±0.08) · max(0, 1 - (2.5 F / v)²) · (1 for m below 0.4, falling to 0 at 0.75)
 
 Y is Rec. 709 luma of the non-linear values; b is the binomial of 9 taps (deviation √2 px). The last line is a local
 Wiener rule (Lee 1980, "Digital image enhancement and noise filtering by use of local statistics") with the noise
 taken 2.5 times (over-subtraction, Berouti et al. 1979) and a steeper knee: where the energy could be noise, exactly
-nothing returns. Stronger differences than the clip are edges, which the network draws itself.
+nothing returns. Edges are left to the network, which draws them itself: the factor of m and the clip keep them, and the
+ringing that a JPEG leaves beside them, from being added once more.
 
 The floor is the larger of three:
 * white noise: the median absolute deviation of the finest diagonal band (second differences in both directions,
@@ -58,6 +60,10 @@ _CAUTION = 2.5
 _EDGE = np.float32(0.08)
 """Largest difference that counts as texture."""
 
+_NO_EDGE, _ALL_EDGE = np.float32(0.4), np.float32(0.75)
+"""Of m: below the first all is texture, above the second nothing is."""
+_FLAT = np.float32(1e-9)
+
 _CALM = 1 / 7
 """Part of the tiles that is taken for calm where a picture has a grid."""
 _TILE = 32
@@ -98,10 +104,7 @@ def fine_rows(colour: Floats, first: int, last: int) -> Floats:
     Returns:
         (last - first, W) float32, signed.
     """
-    luma = luminance(_rows(colour, first - _REACH, last + _REACH))
-    smooth = _along_columns(_along_rows(luma, _BINOMIAL), _BINOMIAL)
-    fine: Floats = luma[_REACH:-_REACH] - smooth
-    return fine
+    return _fine(luminance(_rows(colour, first - _REACH, last + _REACH)))
 
 
 def texture_rows(colour: Floats, floor: float, first: int, last: int) -> Floats:
@@ -116,15 +119,38 @@ def texture_rows(colour: Floats, floor: float, first: int, last: int) -> Floats:
     Returns:
         (last - first, W) float32, signed.
     """
-    fine = fine_rows(colour, first - _REACH, last + _REACH)
     # Outside of the picture its edge counts again, as in every filter here.
-    energy = _along_columns(_along_rows(fine * fine, _WINDOW), _WINDOW)
-    fine = fine[_REACH:-_REACH]
+    luma = luminance(_rows(colour, first - 2 * _REACH, last + 2 * _REACH))
+    fine = _fine(luma)
     limit = np.float32(_CAUTION * floor)
-    share = limit / np.maximum(energy, limit)
-    texture: Floats = np.clip(fine, -_EDGE, _EDGE)
+    share = limit / np.maximum(_around(fine * fine), limit)
+    texture: Floats = np.clip(fine[_REACH:-_REACH], -_EDGE, _EDGE)
     texture *= np.float32(1.0) - share * share
+    texture *= np.clip((_ALL_EDGE - _edgeness(luma)) / (_ALL_EDGE - _NO_EDGE), 0.0, 1.0)
     return texture
+
+
+def _fine(luma: Floats) -> Floats:
+    """The fine band of a plane's rows but the first and last four."""
+    smooth = _along_columns(_along_rows(luma, _BINOMIAL), _BINOMIAL)
+    fine: Floats = luma[_REACH:-_REACH] - smooth
+    return fine
+
+
+def _around(plane: Floats) -> Floats:
+    """The mean of 9 x 9 px around each pixel of a plane's rows but the first and last four."""
+    return _along_columns(_along_rows(plane, _WINDOW), _WINDOW)
+
+
+def _edgeness(luma: Floats) -> Floats:
+    """How much of an edge there is (m of the formula, 0..1), for a plane's rows but the first and last eight."""
+    seen = luma[_REACH : -_REACH + 1]
+    down = np.diff(seen, axis=0)
+    across = np.diff(seen[:-1], axis=1, append=seen[:-1, -1:])
+    slopes = _around(np.sqrt(across * across + down * down))
+    across, down = _around(across), _around(down)
+    edgeness: Floats = np.sqrt(across * across + down * down) / np.maximum(slopes, _FLAT)
+    return edgeness
 
 
 def texture_box(part: Part, floor: float, size: Size, wanted: Box) -> Floats:
