@@ -27,6 +27,13 @@ INPUT_PX = 512 * 1024 * 1024
 OUTPUT_PX = 1024 * 1024 * 1024
 """Most pixels of a result."""
 
+PREVIEW_PX = 4 * 1024 * 1024
+"""Most pixels of the part that is sent for a preview, and of the rectangle that it shows."""
+
+PREVIEW_MARGIN_PX = 72
+"""Pixels around a rectangle that a network must see, so that the rectangle is the same as in the whole result within
+1/255 (measured; the table is in PROTOCOL.md)."""
+
 QUEUE_JOBS = 32
 """Jobs that may wait; the next SUBMIT is refused at once."""
 

@@ -22,5 +22,6 @@ class Task:
 
 TASKS = {
     "upscale": Task(),
+    "preview": Task(is_urgent=True),
     "degrade": Task(needs_model=False, sizes_itself=True),
 }

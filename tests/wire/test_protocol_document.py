@@ -10,6 +10,8 @@ import pytest
 from bsrgan_wire import PROTOCOL, limits
 from bsrgan_wire.errors import CODES
 from bsrgan_wire.messages import FROM_CLIENT, FROM_DAEMON, KINDS, RULES
+from bsrgan_wire.preview import Place, Rectangle
+from bsrgan_wire.tasks import TASKS
 
 DOCUMENT = (Path(__file__).parent.parent.parent / "shared" / "PROTOCOL.md").read_text("utf-8")
 
@@ -96,6 +98,22 @@ def test_limits_are_those_of_the_code():
     documented = {row[0].strip("`"): ast.literal_eval(row[1]) for row in rows(section("Limits"))}
     constants = {name: value for name, value in vars(limits).items() if name.isupper()}
     assert documented == {name: constants[name] for name in constants if name not in ("MAGIC", "ITEM_BYTES")}
+
+
+def test_tasks_are_those_of_the_code():
+    """The table of tasks has each with what both sides must know of it."""
+    documented = {row[0].strip("`"): row[1:4] for row in rows(section("Tasks").split("Options of")[0])}
+    words = {True: "yes", False: "no"}
+    assert documented == {
+        name: [words[task.needs_model], words[task.sizes_itself], words[task.is_urgent]] for name, task in TASKS.items()
+    }
+
+
+def test_places_of_previews_are_those_of_the_code():
+    """The document tells every parameter of a preview's place and no other."""
+    told = re.findall(r"`(\w+)`", " ".join(row[0] for row in rows(section("Previews", 3))))
+    place = Place.around((9, 9), (9, 9), Rectangle(0, 0, 1, 1))
+    assert sorted(told) == sorted(place.params())
 
 
 def test_codes_have_known_classes_and_sentences():
