@@ -100,6 +100,14 @@ class Settings:
     model: str = _text("bsrgan-x4", "model used when a job names none", "a model's id", MODEL_PATTERN)
     device: str = _text("auto", "where the model runs", "auto, cpu, gpu or gpu:N", DEVICE_PATTERN)
     threads: int = _whole(0, "CPU threads of the worker; 0 takes all cores", 0, 1024)
+    precision: str = _text(
+        "auto",
+        "arithmetic of the network; fast is bf16 where the processor has it, auto tries whether that is worth it",
+        "auto, exact or fast",
+        "auto|exact|fast",
+    )
+    tile: int = _whole(0, "longest side of a tile in pixels of the picture; 0 chooses it", 0, limits.SIDE_PX)
+    memory_bytes: int = _whole(0, "memory that a job may take; 0 takes what is free", 0, 2**50)
     keep_alive_s: float = _number(
         600.0, "idle time after which the model is unloaded; 0 after each job, -1 never", -1.0, 1e7
     )

@@ -37,7 +37,13 @@ class WorkerProcess:
         seen: every message that came, in order.
     """
 
-    def __init__(self, root: Path, device: str = "cpu", limits: dict[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        device: str = "cpu",
+        limits: dict[int, int] | None = None,
+        environ: dict[str, str] | None = None,
+    ) -> None:
         self.line, theirs = link.pair()
         self.seen: list[dict] = []
         self._unread: list[dict] = []
@@ -53,7 +59,7 @@ class WorkerProcess:
         self.process = subprocess.Popen(
             command,
             pass_fds=(theirs.fileno(),),
-            env={**os.environ, "PYTHONPATH": paths},
+            env={**os.environ, "GIMP_BSRGAN_PRECISION": "exact", "PYTHONPATH": paths, **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=self.output,
             stderr=self.output,

@@ -73,6 +73,18 @@ def test_time_left_follows_the_measured_rate(progress, clock, sent):
     assert progress.rate == pytest.approx(0.5)
 
 
+def test_skipped_time_does_not_slow_the_rate(progress, clock, sent):
+    """Time in which another job was let pass does not count as time that this one took."""
+    progress.phase("running")
+    progress.advance(0, 10)
+    clock.now += 1.0
+    progress.advance(1, 10)
+    clock.now += 101.0
+    progress.skip(100.0)
+    progress.advance(2, 10)
+    assert sent[-1]["eta"] == pytest.approx(8.0)
+
+
 def test_a_known_rate_gives_the_time_left_at_once(progress, sent):
     """What the last job measured counts until this one has measured anything."""
     progress.phase("running", rate=2.0)

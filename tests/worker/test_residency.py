@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from bsrgan_backend.engine import paddle_engine
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.worker.residency import Residency
 from support.worker_process import install
@@ -17,19 +20,19 @@ def residency(root, default="bsrgan-x4", device="cpu"):
 def test_the_asked_model_is_taken_as_it_is(tmp_path):
     """An id that the job names is never replaced, installed or not."""
     install(tmp_path, "tiny")
-    assert residency(tmp_path).choose("other") == ("other", [])
+    assert residency(tmp_path).choose("other", 4.0) == ("other", [])
 
 
 def test_the_default_is_the_settings(tmp_path):
     """A job that names no model gets the one of the settings, without a note."""
     install(tmp_path, "alpha", "mine")
-    assert residency(tmp_path, "mine").choose("") == ("mine", [])
+    assert residency(tmp_path, "mine").choose("", 4.0) == ("mine", [])
 
 
 def test_a_missing_default_is_replaced_in_the_catalogs_order(tmp_path):
     """The first installed model of the catalog steps in, before models that the user added, and is named."""
     install(tmp_path, "added", "realsr-jpeg", "realesrgan-x4plus")
-    model, notes = residency(tmp_path).choose("")
+    model, notes = residency(tmp_path).choose("", 4.0)
     assert model == "realesrgan-x4plus"
     assert "bsrgan-x4" in notes[0]
     assert "realesrgan-x4plus" in notes[0]
@@ -38,13 +41,13 @@ def test_a_missing_default_is_replaced_in_the_catalogs_order(tmp_path):
 def test_an_added_model_is_better_than_none(tmp_path):
     """When nothing of the catalog is installed, a model that the user added is taken."""
     install(tmp_path, "added")
-    assert residency(tmp_path).choose("")[0] == "added"
+    assert residency(tmp_path).choose("", 4.0)[0] == "added"
 
 
 def test_an_empty_store_says_what_to_do(tmp_path):
     """Without any model the job fails as MODEL_MISSING."""
     with pytest.raises(BackendError) as caught:
-        residency(tmp_path).choose("")
+        residency(tmp_path).choose("", 4.0)
     assert caught.value.code == "MODEL_MISSING"
     assert "models download" in caught.value.text
 
@@ -55,3 +58,28 @@ def test_other_devices_are_refused(tmp_path):
     with pytest.raises(BackendError) as caught:
         residency(tmp_path, device="gpu:7").load("tiny")
     assert caught.value.code == "DEVICE"
+
+
+def test_a_small_factor_takes_the_defaults_sibling(tmp_path):
+    """Where twice the size is asked for and no model is named, the network for twice the size is taken."""
+    install(tmp_path, "bsrgan-x4", "bsrgan-x2")
+    assert residency(tmp_path).choose("", 2.0) == ("bsrgan-x2", [])
+    assert residency(tmp_path).choose("", 2.5) == ("bsrgan-x4", [])
+    assert residency(tmp_path).choose("bsrgan-x4", 2.0) == ("bsrgan-x4", [])
+
+
+def test_the_precision_of_the_settings_reaches_the_engine(tmp_path, monkeypatch):
+    """A model is loaded with the precision that the daemon's settings name."""
+    install(tmp_path, "tiny")
+    heard = {}
+
+    def load(_weights, _cache, **options):
+        heard.update(options)
+        return SimpleNamespace(notes=("left out",), facts=SimpleNamespace(engine="native"))
+
+    monkeypatch.setattr(paddle_engine, "load", load)
+    one = Residency(tmp_path, "auto", 1, "tiny", tmp_path / "spool", precision="fast")
+    resident, is_new = one.load("tiny")
+    assert is_new
+    assert (heard["precision"], heard["threads"], heard["spool"]) == ("fast", 1, tmp_path / "spool")
+    assert resident.loading_notes == 1

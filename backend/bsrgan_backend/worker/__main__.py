@@ -23,8 +23,11 @@ def main() -> None:
     given = settings.load({}, {**os.environ, places.PREFIX_VARIABLE: str(arguments.root)}).settings
     process.log_to(arguments.root / "logs" / "worker.log", given.log_level)
     spool = settings.spool_folder(given, arguments.root)
-    residency = Residency(arguments.root, arguments.device, arguments.threads, given.model, spool)
-    service.Service(link.inherited(arguments.link_fd), residency).serve()
+    residency = Residency(
+        arguments.root, arguments.device, arguments.threads, given.model, spool, precision=given.precision
+    )
+    defaults = {"tile": given.tile, "memory": given.memory_bytes}
+    service.Service(link.inherited(arguments.link_fd), residency, defaults, spool).serve()
     service.leave()
 
 

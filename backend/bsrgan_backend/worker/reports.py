@@ -101,6 +101,11 @@ class Progress:
         if name != "running":
             self.advance(0, 1)
 
+    def skip(self, seconds: float) -> None:
+        """Leave out time in which the job was not at work, so that the time left is not overestimated."""
+        since, behind = self._measured_from
+        self._measured_from = (since + seconds, behind)
+
     def advance(self, done: int, total: int, tile: int = 0, tiles: int = 0) -> None:
         """Say how much of the phase is done.
 

@@ -14,6 +14,7 @@ from bsrgan_backend.engine.engine import Engine
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import catalog
 from bsrgan_backend.models.store import ModelStore
+from bsrgan_backend.worker.preference import preferred_model
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +28,17 @@ class Resident:
         engine: what runs it.
         seconds: that loading took.
         rate: units of the engine's progress per second, measured in the last job; 0 before there was one.
+        loading_notes: how many of the engine's notes are about its loading; those after them are about single runs.
     """
 
     model: str
     engine: Engine
     seconds: float
     rate: float = field(default=0.0)
+    loading_notes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loading_notes = len(self.engine.notes)
 
 
 class Residency:
@@ -44,7 +50,19 @@ class Residency:
         resident: the model in memory, or None.
     """
 
-    def __init__(self, root: Path, device: str, threads: int, default_model: str, spool: Path) -> None:
+    def __init__(
+        self, root: Path, device: str, threads: int, default_model: str, spool: Path, precision: str = "auto"
+    ) -> None:
+        """Prepare for loading.
+
+        Args:
+            root: the installation's folder.
+            device: "auto" or "cpu"; another one is refused when a model is to be loaded.
+            threads: for the arithmetic; 0 for as many as the machine gives.
+            default_model: id used for jobs that name none.
+            spool: folder for features that do not fit into memory.
+            precision: "auto", "exact" or "fast".
+        """
         self.store = ModelStore(root / "models")
         self.default_model = default_model
         self.resident: Resident | None = None
@@ -53,6 +71,7 @@ class Residency:
         # The processor is the only device yet, so it is also the best one.
         self._device = "cpu" if device == "auto" else device
         self._threads = threads or host.usable_threads()
+        self._precision = precision
 
     def facts(self) -> dict[str, Any]:
         """The fields of the `ready` message; the engine is known once a model is loaded, and empty before."""
@@ -75,12 +94,13 @@ class Residency:
         except BackendError as error:
             log.warning("%s", error)
 
-    def choose(self, asked: str) -> tuple[str, list[str]]:
+    def choose(self, asked: str, factor: float) -> tuple[str, list[str]]:
         """The model for a job, and what to tell about the choice.
 
         Args:
-            asked: id, or empty for the default. When the default is not installed, the first installed one in the
-                catalog's order takes its place, then any other.
+            asked: id, or empty for the one that suits: the default, or its sibling for the factor. When the default
+                is not installed, the first installed one in the catalog's order takes its place, then any other.
+            factor: the larger of height and width of the result over those of the picture.
 
         Raises:
             BackendError: MODEL_MISSING when nothing is installed.
@@ -89,7 +109,7 @@ class Residency:
             return asked, []
         installed = [model.id for model in self.store.installed()]
         if self.default_model in installed:
-            return self.default_model, []
+            return preferred_model(installed, self.default_model, factor), []
         order = [entry.id for entry in catalog.ENTRIES]
         chosen = next((model for model in [*order, *installed] if model in installed), None)
         if chosen is None:
@@ -114,7 +134,9 @@ class Residency:
         started = time.monotonic()
         from bsrgan_backend.engine import paddle_engine
 
-        engine = paddle_engine.load(weights, self._root / "cache", threads=self._threads, spool=self._spool)
+        engine = paddle_engine.load(
+            weights, self._root / "cache", threads=self._threads, spool=self._spool, precision=self._precision
+        )
         self.resident = Resident(model, engine, time.monotonic() - started)
         log.info("model %s ready after %.2f s on %s", model, self.resident.seconds, engine.facts.engine)
         return self.resident, True

@@ -4,44 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from bsrgan_backend.engine import trials
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.link import Link, LinkClosed
 from bsrgan_backend.worker import tasks
+from bsrgan_backend.worker.inbox import WARM_UP, Inbox, Run
 from bsrgan_backend.worker.reports import Heartbeat, Outbox, Progress
 from bsrgan_backend.worker.residency import Residency, Resident
-from bsrgan_backend.worker.work import Cancelled, Finished, Work
+from bsrgan_backend.worker.work import Cancelled, Finished, ShouldStop, Work
 from bsrgan_wire.errors import CODES
 
 log = logging.getLogger(__name__)
 
 _NOTES, _NOTE_CHARS = 16, 512
 """What the wire takes."""
-
-
-@dataclass
-class _Run:
-    """A `run` message between the thread that reads and the one that works; fields below are the service's lock's."""
-
-    message: dict[str, Any]
-    files: list[int]
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    in_engine: bool = False
-    answered: bool = False
-
-    @property
-    def job(self) -> str:
-        return str(self.message.get("job", ""))
-
-
-_WARM_UP = _Run({}, [])
-"""Stands in the inbox for the wish to import the runtime now."""
 
 
 def leave() -> NoReturn:
@@ -57,33 +40,53 @@ def leave() -> NoReturn:
 class Service:
     """Answers the supervisor until the line closes or it says stop or unload.
 
-    Every `run` gets exactly one of done, failed and cancelled.
+    Every `run` gets exactly one of done, failed and cancelled. One is at work at a time; an urgent one is let pass by
+    another whenever that one asks whether it is to stop.
 
     Attributes:
         residency: the model in memory.
     """
 
-    def __init__(self, link: Link, residency: Residency) -> None:
+    def __init__(
+        self,
+        link: Link,
+        residency: Residency,
+        defaults: Mapping[str, Any] = MappingProxyType({}),
+        scratch: Path | None = None,
+    ) -> None:
+        """Prepare; `serve` does the work.
+
+        Args:
+            link: the line to the supervisor.
+            residency: loads models.
+            defaults: options for jobs with a model that do not name them.
+            scratch: folder for intermediate data that are large; None to keep them in memory.
+        """
         self.residency = residency
+        self._defaults = defaults
+        self._scratch = scratch
         self._link = link
         self._outbox = Outbox(link, closed=leave)
         self._heartbeat = Heartbeat(self._outbox)
-        self._inbox: queue.SimpleQueue[_Run | None] = queue.SimpleQueue()
+        self._inbox = Inbox()
         self._lock = threading.Lock()  # protects _runs and the runs' states
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, Run] = {}
 
     def serve(self) -> None:
         """Say ready, then do jobs one after the other; returns when the model is to be unloaded."""
         self._outbox.send({"t": "ready", **self.residency.facts()})
         threading.Thread(target=self._listen, name="link", daemon=True).start()
         while (run := self._inbox.get()) is not None:
-            if run is _WARM_UP:
+            if run is WARM_UP:
                 self.residency.warm_up()
-                continue
-            answer = self._outcome(run)
-            for descriptor in run.files:
-                os.close(descriptor)
-            self._answer(run, answer)
+            else:
+                self._perform(run)
+
+    def _perform(self, run: Run) -> None:
+        answer = self._outcome(run)
+        for descriptor in run.files:
+            os.close(descriptor)
+        self._answer(run, answer)
 
     def _listen(self) -> None:
         try:
@@ -96,7 +99,7 @@ class Service:
     def _dispatch(self, message: dict[str, Any], files: list[int]) -> None:
         kind = message.get("t")
         if kind == "run":
-            run = _Run(message, files)
+            run = Run(message, files)
             with self._lock:
                 self._runs[run.job] = run
             self._heartbeat.begin()
@@ -104,7 +107,7 @@ class Service:
         elif kind == "cancel":
             self._cancel(str(message.get("job", "")))
         elif kind == "warm":
-            self._inbox.put(_WARM_UP)
+            self._inbox.put(WARM_UP)
         elif kind == "unload":
             self._inbox.put(None)
         elif kind == "stop":
@@ -118,12 +121,13 @@ class Service:
             if run is None:
                 return
             run.cancelled.set()
-            is_waiting = not run.in_engine
+            is_waiting = not run.in_engine or run.is_paused
         if is_waiting:
-            # Loading a model cannot be interrupted, but need not be waited for, and the next job will want it.
+            # Loading a model cannot be interrupted, but need not be waited for, and the next job will want it. Nor
+            # need a preview that is let pass.
             self._answer(run, {"t": "cancelled", "job": job})
 
-    def _answer(self, run: _Run, message: dict[str, Any]) -> None:
+    def _answer(self, run: Run, message: dict[str, Any]) -> None:
         """Send a run's only answer; a second one is dropped."""
         with self._lock:
             if run.answered:
@@ -133,7 +137,7 @@ class Service:
         self._heartbeat.end()
         self._outbox.send(message)
 
-    def _outcome(self, run: _Run) -> dict[str, Any]:
+    def _outcome(self, run: Run) -> dict[str, Any]:
         """Do a job and say how it ended. The boundary of the worker: nothing unexpected gets past it."""
         try:
             return self._done(run)
@@ -149,27 +153,70 @@ class Service:
             log.exception("job failed unexpectedly")
             return _failed(run.job, "INTERNAL", CODES["INTERNAL"].text, type(error).__name__)
 
-    def _done(self, run: _Run) -> dict[str, Any]:
+    def _done(self, run: Run) -> dict[str, Any]:
         started = time.monotonic()
-        task = tasks.find(str(run.message.get("task", "")))
-        order = task.read(run.message)
+        task = tasks.find(run.task)
+        order = task.read(self._with_defaults(run.message) if task.needs_model else run.message)
         source, target = run.files
         progress = Progress(run.job, self._outbox.send)
-        resident, notes = (
-            self._load(str(run.message.get("model", "")), run, progress) if task.needs_model else (None, [])
-        )
+        resident, notes = self._load(run, task.factor(order), progress) if task.needs_model else (None, [])
+        said = len(resident.engine.notes) if resident else 0
         with self._lock:
             run.in_engine = True
-        finished = task.run(order, Work(source, target, progress, run.cancelled.is_set, resident))
+        should_stop = run.cancelled.is_set if run.is_urgent else self._yielding(run, progress)
+        finished = task.run(order, Work(source, target, progress, should_stop, resident, self._scratch))
         progress.phase("finishing")
-        seconds = time.monotonic() - started
-        log.info("job done in %.3f s, engine %.3f s", seconds, finished.engine_seconds)
-        engine_notes = resident.engine.notes if resident else ()
-        return _done(run.job, resident.model if resident else "", finished, seconds, (*notes, *engine_notes))
+        seconds = time.monotonic() - started - run.paused_s
+        engine_seconds = max(0.0, finished.engine_seconds - run.paused_s)
+        log.info("job done in %.3f s, engine %.3f s", seconds, engine_seconds)
+        if resident:
+            engine_notes = resident.engine.notes
+            notes = [*notes, *engine_notes[: resident.loading_notes], *engine_notes[said:]]
+        message = _done(run.job, resident.model if resident else "", finished, notes)
+        return message | {"seconds": round(seconds, 4), "engine_seconds": round(engine_seconds, 4)}
 
-    def _load(self, asked: str, run: _Run, progress: Progress) -> tuple[Resident, list[str]]:
+    def _with_defaults(self, message: dict[str, Any]) -> dict[str, Any]:
+        return {**message, "params": {**self._defaults, **(message.get("params") or {})}}
+
+    def _yielding(self, run: Run, progress: Progress) -> ShouldStop:
+        """What a long job asks between pieces of its work: urgent ones are done inside the question."""
+
+        def should_stop() -> bool:
+            while not run.cancelled.is_set() and (urgent := self._inbox.take(self._may_pass)) is not None:
+                started = time.monotonic()
+                self._pause(run)
+                self._perform(urgent)
+                with self._lock:
+                    run.is_paused = False
+                spent = time.monotonic() - started
+                run.paused_s += spent
+                progress.skip(spent)
+            return run.cancelled.is_set()
+
+        return should_stop
+
+    def _pause(self, run: Run) -> None:
+        with self._lock:
+            run.is_paused = True
+            is_cancelled = run.cancelled.is_set()
+        if is_cancelled:  # just before it was paused, so that nobody else answers
+            self._answer(run, {"t": "cancelled", "job": run.job})
+
+    def _may_pass(self, run: Run) -> bool:
+        """Whether a run can be done inside another: it is urgent, and the loaded model stays."""
+        resident = self.residency.resident
+        if not run.is_urgent or resident is None:
+            return run.is_urgent
+        try:
+            task = tasks.find(run.task)
+            asked = str(run.message.get("model", ""))
+            return self.residency.choose(asked, task.factor(task.read(run.message)))[0] == resident.model
+        except BackendError:
+            return True  # it fails at once, and changes nothing
+
+    def _load(self, run: Run, factor: float, progress: Progress) -> tuple[Resident, list[str]]:
         _unless_cancelled(run)
-        model, notes = self.residency.choose(asked)
+        model, notes = self.residency.choose(str(run.message.get("model", "")), factor)
         if self.residency.resident is None or self.residency.resident.model != model:
             progress.phase("loading")
         resident, is_new = self.residency.load(model)
@@ -178,6 +225,7 @@ class Service:
             self._outbox.send(
                 {
                     "t": "loaded",
+                    "job": run.job,
                     "model": model,
                     "engine": facts.engine,
                     "precision": facts.precision,
@@ -189,19 +237,17 @@ class Service:
         return resident, notes
 
 
-def _unless_cancelled(run: _Run) -> None:
+def _unless_cancelled(run: Run) -> None:
     if run.cancelled.is_set():
         raise Cancelled
 
 
-def _done(job: str, model: str, finished: Finished, seconds: float, notes: tuple[str, ...]) -> dict[str, Any]:
+def _done(job: str, model: str, finished: Finished, notes: list[str]) -> dict[str, Any]:
     message = {
         "t": "done",
         "job": job,
         "model": model,
         "total": finished.total,
-        "seconds": round(seconds, 4),
-        "engine_seconds": round(finished.engine_seconds, 4),
         "notes": [note[:_NOTE_CHARS] for note in (*notes, *finished.notes)][:_NOTES],
     }
     if finished.size is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.worker import degrading, jobs
+from bsrgan_backend.worker import degrading, jobs, preview
 from bsrgan_backend.worker.work import Finished, Work
 
 log = logging.getLogger(__name__)
@@ -26,11 +26,13 @@ class Task:
             is loaded for it.
         run: does the job; raises BackendError or `work.Cancelled`.
         needs_model: whether a model is loaded first; without one Paddle is not even imported.
+        factor: how much larger the whole result is than the picture, of an order; for the choice of a model.
     """
 
     read: Callable[[dict[str, Any]], Any]
     run: Callable[[Any, Work], Finished]
     needs_model: bool = True
+    factor: Callable[[Any], float] = lambda _order: 1.0
 
 
 def find(name: str) -> Task:
@@ -48,12 +50,19 @@ def find(name: str) -> Task:
 def _upscale(spec: jobs.JobSpec, work: Work) -> Finished:
     log.info("job: %d x %d to %d x %d, %s", *spec.size[::-1], *spec.out_size[::-1], spec.layout)
     model = work.resident
-    outcome = jobs.upscale(spec, model.engine, work.source, work.target, work.progress, work.should_stop, model.rate)
+    outcome = jobs.upscale(
+        spec, model.engine, work.source, work.target, work.progress, work.should_stop, model.rate, work.scratch
+    )
     model.rate = work.progress.rate or model.rate
     return Finished(outcome.total, outcome.engine_seconds)
 
 
+def _factor(order: jobs.JobSpec | preview.Order) -> float:
+    return max(out / side for side, out in zip(order.size, order.out_size, strict=True))
+
+
 TASKS = {
-    "upscale": Task(jobs.JobSpec.of, _upscale),
+    "upscale": Task(jobs.JobSpec.of, _upscale, factor=_factor),
+    "preview": Task(preview.Order.of, preview.preview, factor=_factor),
     "degrade": Task(degrading.Order.of, degrading.degrade, needs_model=False),
 }

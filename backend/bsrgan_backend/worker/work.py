@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from bsrgan_backend.worker.reports import Progress
 from bsrgan_backend.worker.residency import Resident
@@ -25,6 +26,7 @@ class Work:
         progress: told how far it is; the service begins the phase "loading" and ends with "finishing".
         should_stop: asked between pieces of work; when it says True the task raises `Cancelled`.
         model: the loaded model; None for a task that needs none.
+        scratch: folder for intermediate data that are large; None to keep them in memory.
     """
 
     source: int
@@ -32,6 +34,7 @@ class Work:
     progress: Progress
     should_stop: ShouldStop
     model: Resident | None = None
+    scratch: Path | None = None
 
     @property
     def resident(self) -> Resident:

@@ -1,0 +1,225 @@
+"""The task "preview": a rectangle of the result, the same as in the whole one, from the part of the picture around it.
+
+    spool -> split -> fill under alpha 0 -> passes over what the rectangle needs -> + texture | base -> join -> spool
+
+Everything is computed where it lies in the whole picture: phases of the resampling are those of the full sizes. Two
+things know the sent part only. The noise floor of the texture is that of the part, so the textured picture shows the
+kind of texture and only about its amount. And colour under alpha 0 is filled from the part's own visible pixels, which
+changes partly transparent pixels beside large holes a little.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.imaging import alpha_edges, pixels, strength, texture, transparency
+from bsrgan_backend.imaging.boxes import Box, Part, Size
+from bsrgan_backend.imaging.pixels import Floats, PixelFormat
+from bsrgan_backend.imaging.resampling import covered
+from bsrgan_backend.models.weights import Architecture
+from bsrgan_backend.worker import passes, sizes, spool
+from bsrgan_backend.worker.options import Options
+from bsrgan_backend.worker.work import Finished, Work
+from bsrgan_wire import limits
+from bsrgan_wire.preview import ALIGN_PX, Place, Rectangle
+
+log = logging.getLogger(__name__)
+
+_LANCZOS_REACH = 3.0
+_EDGE_REACH_PX = 16
+"""Hard edges of alpha further away than this change nothing in a rectangle."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A `run` message of this task, checked.
+
+    Attributes:
+        size: (height, width) of the whole picture.
+        out_size: (height, width) that the whole result would have.
+        seen: the part of the picture that was sent.
+        wanted: the rectangle of the result.
+        layout: type and channels of both.
+        options: as of an upscale job; strength and texture are not used.
+    """
+
+    size: Size
+    out_size: Size
+    seen: Box
+    wanted: Box
+    layout: PixelFormat
+    options: Options
+
+    @classmethod
+    def of(cls, message: dict[str, Any]) -> Order:
+        """Read a `run` message.
+
+        Raises:
+            BackendError: BAD_SHAPE, BAD_DTYPE or BAD_PARAM.
+        """
+        layout = PixelFormat(str(message["dtype"]), int(message["channels"]))
+        params = message.get("params") or {}
+        out_width, out_height = int(message["out_width"]), int(message["out_height"])
+        try:
+            place = Place.read(params, int(message["width"]), int(message["height"]), out_width, out_height)
+        except ValueError as error:
+            raise BackendError("BAD_PARAM", str(error)) from None
+        size, out_size = place.picture[::-1], place.result[::-1]
+        sizes.check_factors(size, out_size)
+        return cls(size, out_size, _box(place.part), _box(place.rectangle), layout, Options.of(params))
+
+
+def _box(rectangle: Rectangle) -> Box:
+    return Box(rectangle.top, rectangle.left, rectangle.bottom, rectangle.right)
+
+
+def preview(order: Order, work: Work) -> Finished:
+    """Do a job.
+
+    Args:
+        order: what to do.
+        work: open files, progress, cancel, and the loaded model.
+
+    Raises:
+        Cancelled: `work.should_stop` said so.
+        BackendError: BAD_SHAPE, BAD_PARAM, NONFINITE, HOST_OOM, DISK_FULL or what the engine raises.
+    """
+    log.info("job: preview %d x %d of %d x %d", *order.wanted.size[::-1], *order.out_size[::-1])
+    colour, alpha = _read(order, work.source)
+    if alpha is not None:
+        transparency.fill(colour, alpha)
+    work.progress.phase("running")
+    network = _Network(order, work, _hard_edges(order, alpha))
+    enlarged = network.run(colour)
+    source = Part(colour, order.size, order.seen)
+    floor = texture.noise_floor(colour, alpha)
+    fine = texture.texture_box(source, floor, order.out_size, order.wanted)
+    base = strength.base_box(source, order.out_size, order.wanted)
+    shapes = (None, None) if alpha is None else _alphas(order, alpha, network)
+    pictures = [(enlarged, shapes[0]), (enlarged + fine, shapes[0]), (base, shapes[1])]
+    block = np.concatenate([pixels.join(values, shape, order.layout) for values, shape in pictures])
+    return Finished(spool.write_rows(work.target, block, 0), network.seconds)
+
+
+def _read(order: Order, source: int) -> tuple[Floats, Floats | None]:
+    """Colour (H, W, 1 or 3) and alpha (H, W) or None of the part that was sent."""
+    height, width = order.seen.size
+    row_bytes = width * order.layout.pixel_bytes
+    spool.require_length(source, height * row_bytes)
+    data = b"".join(band for _first, band in spool.read_bands(source, row_bytes, height))
+    return pixels.split(pixels.unpack(data, width, order.layout))
+
+
+def plan(order: Order, architecture: Architecture) -> list[passes.Pass]:
+    """The passes that make the rectangle, each with what it must see for that and nothing more.
+
+    Args:
+        order: what is wanted.
+        architecture: of the network.
+
+    Raises:
+        BackendError: BAD_PARAM when the part that was sent does not even reach what the last resize mixes.
+    """
+    scale = architecture.scale
+    steps = passes.sizes(order.size, order.out_size, scale)
+    wanted, planned = order.wanted, []
+    for source, target in reversed(list(itertools.pairwise(steps))):
+        seen = wanted.at(target, source).grown(_margin(source, target, architecture), source, ALIGN_PX)
+        if source is steps[0]:
+            seen = seen.within(order.seen)
+        planned.append(passes.Pass(source, seen, target, wanted))
+        wanted = seen
+    first = planned[-1]
+    enlarged = (first.source[0] * scale, first.source[1] * scale)
+    reached = covered(first.seen.times(scale), enlarged, first.target)
+    if first.wanted.within(reached) != first.wanted:
+        raise BackendError("BAD_PARAM", "The part of the picture that was sent for the preview is too small.")
+    return planned[::-1]
+
+
+def _margin(source: Size, target: Size, architecture: Architecture) -> int:
+    """What the network reaches, and the kernel where its result is resized, in pixels of the pass's source."""
+    scale = architecture.scale
+    reach = 0
+    for side, out in zip(source, target, strict=True):
+        if side * scale != out:
+            reach = max(reach, math.ceil(_LANCZOS_REACH * max(1.0, side * scale / out) / scale))
+    return limits.PREVIEW_MARGIN_PX * architecture.unshuffle + reach
+
+
+class _Network:
+    """The model over colour and, where alpha has hard edges, over alpha.
+
+    Attributes:
+        seconds: time in the network.
+        edges: weights of `alpha_edges`, for the part that was sent; None where alpha needs no network.
+    """
+
+    def __init__(self, order: Order, work: Work, edges: alpha_edges.Weights | None) -> None:
+        self.seconds = 0.0
+        self.edges = edges
+        self._order = order
+        engine = work.resident.engine
+        self._passes = plan(order, engine.architecture)
+        areas = [step.seen.area for step in self._passes] * (1 if edges is None else 2)
+        journey = passes.Journey(areas, work.progress.advance)
+        options = order.options.engine_options()
+        self._runner = passes.Runner(engine, options, journey, work.should_stop, work.scratch)
+
+    def run(self, image: Floats) -> Floats:
+        """The rectangle of the result, (height, width, C) float32, of a picture of which `image` was sent."""
+        wanted = self._order.wanted
+        result: Floats = np.empty((*wanted.size, image.shape[2]), np.float32)
+
+        def take(first: int, band: Floats) -> None:
+            row = first - wanted.top
+            result[row : row + band.shape[0]] = band
+
+        started, others = time.monotonic(), self._runner.seconds
+        self._runner.run(_cut(image, self._order.seen, self._passes[0].seen), self._passes, take)
+        self.seconds += time.monotonic() - started - (self._runner.seconds - others)
+        return result
+
+
+def _cut(image: Floats, seen: Box, wanted: Box) -> Floats:
+    """A box of a picture of which `image` holds `seen`."""
+    rows = slice(wanted.top - seen.top, wanted.bottom - seen.top)
+    return np.ascontiguousarray(image[rows, wanted.left - seen.left : wanted.right - seen.left])
+
+
+def _hard_edges(order: Order, alpha: Floats | None) -> alpha_edges.Weights | None:
+    """How far the network's alpha counts in the part, or None where the kernel's is all that is needed."""
+    if alpha is None or order.options.alpha != "network":
+        return None
+    weights = alpha_edges.edge_weights(alpha)
+    near = order.wanted.at(order.out_size, order.size).grown(_EDGE_REACH_PX, order.size).within(order.seen)
+    rows = slice(near.top - order.seen.top, near.bottom - order.seen.top)
+    columns = slice(near.left - order.seen.left, near.right - order.seen.left)
+    return weights if weights[rows, columns].any() else None
+
+
+def _alphas(order: Order, alpha: Floats, network: _Network) -> tuple[Floats, Floats]:
+    """The rectangle's alpha with the network, and without it."""
+    plane = _spread(alpha, order)
+    kernel = transparency.enlarge_box(plane, order.out_size, order.wanted)
+    if network.edges is None:
+        return kernel, kernel
+    values = network.run(alpha[..., None])[..., 0]
+    weights = _spread(network.edges, order)
+    return alpha_edges.merge(values, kernel, plane, weights, order.out_size, order.wanted), kernel
+
+
+def _spread(part: npt.NDArray[Any], order: Order) -> npt.NDArray[Any]:
+    """The part in a plane as large as the picture; memory is taken for the pages only that are touched."""
+    plane = np.zeros(order.size, part.dtype)
+    plane[order.seen.slices] = part
+    return plane
