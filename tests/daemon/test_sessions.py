@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 import zmq
 
-from bsrgan_backend.daemon.dispatch import RESTART_WINDOW_S, RESTARTS, Dispatcher
+from bsrgan_backend.daemon.crashes import RESTART_WINDOW_S, RESTARTS
+from bsrgan_backend.daemon.dispatch import Dispatcher
 from bsrgan_backend.daemon.jobs import JobTable
 from bsrgan_backend.daemon.ledger import Ledger
 from bsrgan_backend.daemon.requests import Desk
@@ -257,14 +258,14 @@ def test_sessions_are_bounded(bench):
 def test_the_restart_budget_comes_back(bench):
     """After four deaths workers rest, and after five minutes they may be started again."""
     for _ in range(RESTARTS + 1):
-        bench.dispatcher.refuse_if_broken()
+        bench.dispatcher.crashes.refuse_if_broken()
         bench.job(bench.sessions.of(b"a") or bench.greet(), "uploading")
         bench.dispatcher._lost("test")
         bench.now += 1
     with pytest.raises(BackendError, match=r"rests for 29\d seconds"):
-        bench.dispatcher.refuse_if_broken()
+        bench.dispatcher.crashes.refuse_if_broken()
     bench.now += RESTART_WINDOW_S
-    bench.dispatcher.refuse_if_broken()
+    bench.dispatcher.crashes.refuse_if_broken()
 
 
 def test_a_worker_that_never_gets_ready_is_replaced(bench):
@@ -278,7 +279,7 @@ def test_a_worker_that_never_gets_ready_is_replaced(bench):
     bench.dispatcher.tick()
     bench.dispatcher.wake()
     assert bench.dispatcher.worker is not first
-    assert bench.dispatcher.restarts == 1
+    assert bench.dispatcher.crashes.count == 1
 
 
 @pytest.mark.parametrize(("keep_alive_s", "after_s", "state"), [(600, 599, "ready"), (600, 601, "leaving"),

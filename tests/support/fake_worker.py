@@ -38,7 +38,7 @@ def upscale(data: bytes, width: int, height: int, out_width: int, out_height: in
 
 
 class FakeWorker:
-    """The process's life: one link, one job at a time."""
+    """The process's life: one link, one job at a time, and a preview inside of it."""
 
     def __init__(self, line: Link, device: str) -> None:
         self.link = line
@@ -76,11 +76,11 @@ class FakeWorker:
     def is_cancelled(self, job: str, wait_s: float = 0.0) -> bool:
         """Look for a cancel of this job for `wait_s` seconds at most."""
         if select.select([self.link], [], [], wait_s)[0]:
-            for message, _files in self.link.receive():
+            for message, files in self.link.receive():
                 if message["t"] == "cancel":
                     self.cancelled.add(message["job"])
                 else:
-                    self.take(message, [])
+                    self.take(message, files)
         return job in self.cancelled
 
     def run(self, order: dict, source: int, target: int) -> None:
@@ -89,7 +89,9 @@ class FakeWorker:
         if not self.is_loaded:
             self.is_loaded = True
             self.link.send({"t": "progress", "job": job, "phase": "loading", "done": 0, "total": 1, "unit": "model"})
-            self.link.send({"t": "loaded", "model": order["model"], "engine": "native", "seconds": 0.0, "notes": []})
+            self.link.send(
+                {"t": "loaded", "job": job, "model": order["model"], "engine": "native", "seconds": 0.0, "notes": []}
+            )
         self.misbehave(params)
         if "fail" in params:
             self.link.send({"t": "failed", "job": job, "code": params["fail"], "text": "It failed.", "detail": "x"})

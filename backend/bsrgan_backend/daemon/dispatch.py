@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
 from bsrgan_backend.daemon import answers, intake
+from bsrgan_backend.daemon.crashes import Crashes
 from bsrgan_backend.daemon.jobs import Job
 from bsrgan_backend.daemon.ledger import Ledger
 from bsrgan_backend.daemon.logs import log
@@ -19,13 +18,9 @@ from bsrgan_backend.settings import Settings
 from bsrgan_wire import limits
 from bsrgan_wire.tasks import TASKS
 
-RESTARTS = 3
-RESTART_WINDOW_S = 300.0
 START_S = 180.0
 """Paddle's import takes seconds, on a busy machine with a cold disk much longer."""
 LEAVE_S = 10.0
-DEATHS_ALLOWED = 2
-_INPUTS_REMEMBERED = 256
 
 
 class Dispatcher:
@@ -34,7 +29,7 @@ class Dispatcher:
     Attributes:
         worker: the living one, or None.
         facts: of the latest worker.
-        restarts: workers that were replaced because they died or hung.
+        crashes: workers that were lost because they died or hung, and what they worked on.
         is_closing: no worker is started any more.
     """
 
@@ -45,37 +40,14 @@ class Dispatcher:
         self._clock = clock
         self.worker: Worker | None = None
         self.facts = WorkerFacts()
-        self.restarts = 0
+        self.crashes = Crashes(clock)
         self.is_closing = False
         self._auto_device = ""
         self._replacement = ""
         self._idle_since = 0.0
         self._dying: list[Worker] = []
-        self._crashes: deque[float] = deque()
-        self._deaths: OrderedDict[tuple[int, ...], int] = OrderedDict()
 
     # --- what others ask of it ---------------------------------------------------------------------------------
-
-    def refuse_if_broken(self) -> None:
-        """Check that a worker may be started.
-
-        Raises:
-            BackendError: WORKER_CRASHED, when it died too often within five minutes.
-        """
-        now = self._clock()
-        while self._crashes and now - self._crashes[0] > RESTART_WINDOW_S:
-            self._crashes.popleft()
-        if len(self._crashes) > RESTARTS:
-            wait_s = math.ceil(RESTART_WINDOW_S - (now - self._crashes[0]))
-            raise BackendError(
-                "WORKER_CRASHED",
-                f"The worker stopped {len(self._crashes)} times within five minutes and rests for {wait_s} seconds; "
-                "see the log that 'gimp-bsrgan status' names.",
-            )
-
-    def is_poisoned(self, job: Job) -> bool:
-        """Whether this input has already ended two workers."""
-        return self._deaths.get(job.fingerprint, 0) >= DEATHS_ALLOWED
 
     def wanted_device(self, device: str) -> str:
         """What a job that asks for `device` runs on: "auto" means the setting."""
@@ -106,12 +78,26 @@ class Dispatcher:
             return
         if self.worker is None:
             return
-        if self.worker.state == "ready" and self._ledger.jobs.running() is None and queue:
-            if self._fits(self.worker, queue[0]):
-                self._run(self.worker, queue[0])
-            else:
-                self._unload(self.worker)
+        if self.worker.state == "ready" and queue:
+            self._start_next(self.worker, queue[0])
         self._ledger.update_positions()
+
+    def _start_next(self, worker: Worker, job: Job) -> None:
+        running = self._ledger.jobs.running()
+        if running:
+            if self._may_join(worker, job, running):
+                self._run(worker, job)
+        elif self._fits(worker, job):
+            self._run(worker, job)
+        else:
+            self._unload(worker)
+
+    def _may_join(self, worker: Worker, job: Job, running: list[Job]) -> bool:
+        """Whether the worker can do a job inside the one that is at work: one urgent one, and no other model."""
+        if not job.is_urgent or any(other.is_urgent for other in running) or not self._is_on(worker, job.device):
+            return False
+        model = running[0].model or worker.facts.model
+        return not model or job.model in ("", model)
 
     def _expected_device(self) -> str:
         """The device of a job that is still on its way, so that the worker starts while the pixels arrive."""
@@ -137,7 +123,7 @@ class Dispatcher:
         if self.is_closing:
             return
         try:
-            self.refuse_if_broken()
+            self.crashes.refuse_if_broken()
             self.worker = self._starter.start(device, self._clock())
         except BackendError as error:
             self._fail_waiting(error)
@@ -200,28 +186,26 @@ class Dispatcher:
         worker.kill()
         self._dying.append(worker)
         self.facts.rss_bytes, self.facts.model = 0, ""
-        job = self._ledger.jobs.running()
-        if worker.state == "leaving" and job is None:
+        running = self._ledger.jobs.running()
+        if worker.state == "leaving" and not running:
             log.info("worker %d has left", worker.pid)
             return
-        if job is not None and job.cancel_by is not None:
+        failed = [job for job in running if job.cancel_by is None]
+        for job in running:
+            if job.cancel_by is not None:
+                self._ledger.change(job, "cancelled", job.cancel_code)
+        if running and not failed:
             log.warning("worker %d replaced after a cancel", worker.pid)
-            self._ledger.change(job, "cancelled", job.cancel_code)
             # It worked, and its import takes seconds: have another ready before the next job comes.
             self._replacement = worker.device
             return
         log.warning("worker %d lost: %s; it printed: %s", worker.pid, why, self._starter.last_words())
-        self.restarts += 1
-        self._crashes.append(self._clock())
-        if job is not None:
-            self._blame(job, "TIMEOUT" if why == "silent" else "WORKER_CRASHED")
-
-    def _blame(self, job: Job, code: str) -> None:
-        deaths = self._deaths.pop(job.fingerprint, 0) + 1
-        self._deaths[job.fingerprint] = deaths
-        if len(self._deaths) > _INPUTS_REMEMBERED:
-            self._deaths.popitem(last=False)
-        self._ledger.change(job, "failed", "POISONED_INPUT" if deaths >= DEATHS_ALLOWED else code)
+        self.crashes.note()
+        code = "TIMEOUT" if why == "silent" else "WORKER_CRASHED"
+        for job in failed:
+            # The last one was at work; one that had let it pass is lost too, but not to blame.
+            is_poisoned = job is running[-1] and self.crashes.blame(job)
+            self._ledger.change(job, "failed", "POISONED_INPUT" if is_poisoned else code)
 
     # --- what the worker says ----------------------------------------------------------------------------------
 
@@ -253,13 +237,12 @@ class Dispatcher:
                 self._auto_device = worker.facts.device
             log.info("worker %d ready on %s", worker.pid, worker.facts.device)
             self._warm_up()
-        job = self._ledger.jobs.running()
-        if job is None and kind == "failed" and worker.state == "starting":
+        running = self._ledger.jobs.running()
+        if not running and kind == "failed" and worker.state == "starting":
             self._start_failed(worker, message)
-        elif job is not None and kind == "loaded":
-            job.add_notes(answers.texts(message.get("notes")))
-        elif job is not None and message.get("job") == job.id:
-            self._take_for(job, kind, message)
+        for job in running:
+            if message.get("job") == job.id:
+                self._take_for(job, kind, message)
 
     def _warm_up(self) -> None:
         """Have the worker import its runtime while pixels arrive, unless every job that is there does without one."""
@@ -276,13 +259,16 @@ class Dispatcher:
         self._lost("cannot start")
 
     def _take_for(self, job: Job, kind: Any, message: dict[str, Any]) -> None:
-        if kind == "progress":
+        if kind == "loaded":
+            job.add_notes(answers.texts(message.get("notes")))
+        elif kind == "progress":
             progress = answers.progress(job, message)
             if progress is not None and job.cancel_by is None:
                 job.note_progress(progress)
-            return
-        if kind not in ("done", "failed", "cancelled"):
-            return
+        elif kind in ("done", "failed", "cancelled"):
+            self._end(job, kind, message)
+
+    def _end(self, job: Job, kind: Any, message: dict[str, Any]) -> None:
         self._idle_since = self._clock()
         if job.cancel_by is not None or kind == "cancelled":
             self._ledger.change(job, "cancelled", job.cancel_code)
@@ -331,11 +317,12 @@ class Dispatcher:
         worker, now = self.worker, self._clock()
         if worker is None:
             return
-        job = self._ledger.jobs.running()
-        if job is not None:
-            if job.cancel_by is not None and now >= job.cancel_by:
+        running = self._ledger.jobs.running()
+        if running:
+            # A worker is not killed for a preview that stops late while a long job is waiting behind it.
+            if all(job.cancel_by is not None and now >= job.cancel_by for job in running):
                 self._lost("did not stop")
-            elif job.cancel_by is None and now - worker.heard > self._settings.worker_silence_s:
+            elif now - worker.heard > self._settings.worker_silence_s and any(j.cancel_by is None for j in running):
                 self._lost("silent")
         elif worker.state == "starting" and now - worker.heard > START_S:
             self._lost("not ready in time")
@@ -350,8 +337,7 @@ class Dispatcher:
 
     def is_waiting(self) -> bool:
         """Whether a deadline is near: a cancel that runs, or a process that must be reaped."""
-        job = self._ledger.jobs.running()
-        return bool(self._dying) or (job is not None and job.cancel_by is not None)
+        return bool(self._dying) or any(job.cancel_by is not None for job in self._ledger.jobs.running())
 
     def close(self) -> None:
         """Stop the worker; `is_closed` says when it is over."""

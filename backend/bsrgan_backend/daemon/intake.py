@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.settings import DEVICE_PATTERN, MODEL_PATTERN, Settings
-from bsrgan_wire import limits
+from bsrgan_wire import limits, preview
 from bsrgan_wire.messages import Submit
 from bsrgan_wire.tasks import TASKS
 
@@ -42,6 +42,8 @@ def check_submit(submit: Submit, settings: Settings, models: Collection[str]) ->
     _check_option("task", submit.task, TASKS)
     if not sizes_itself(submit):
         check_result(submit.out_width, submit.out_height, settings)
+    if submit.task == preview.TASK:
+        _check_preview(submit)
     if not 1 <= submit.channels <= 4:
         raise BackendError("BAD_SHAPE", f"A picture has 1 to 4 channels, not {submit.channels}.")
     if submit.dtype not in limits.ITEM_BYTES:
@@ -76,6 +78,13 @@ def check_result(width: int, height: int, settings: Settings) -> None:
         BackendError: ZERO_SIZE, BAD_SHAPE or TOO_MANY_PIXELS.
     """
     _check_size("result", width, height, settings.output_px)
+
+
+def _check_preview(submit: Submit) -> None:
+    try:
+        preview.Place.read(submit.params, submit.width, submit.height, submit.out_width, submit.out_height)
+    except ValueError as error:
+        raise BackendError("BAD_PARAM", str(error)) from None
 
 
 def _check_size(what: str, width: int, height: int, most_px: int) -> None:

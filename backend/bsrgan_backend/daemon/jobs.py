@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bsrgan_backend.daemon.spool import SpoolFile
 from bsrgan_wire import limits
 from bsrgan_wire.messages import Progress, State, Submit
+from bsrgan_wire.tasks import TASKS, Task
 
 WAITING = frozenset({"uploading", "queued"})
 LIVE = frozenset({"uploading", "queued", "running"})
@@ -79,6 +80,11 @@ class Job:
     def id(self) -> str:
         """The client's id of the job."""
         return self.submit.job
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it goes before others, and may run inside one that is at work."""
+        return TASKS.get(self.submit.task, Task()).is_urgent
 
     @property
     def input_bytes(self) -> int:
@@ -219,17 +225,20 @@ class JobTable:
         """Jobs that wait for the worker or for their pixels."""
         return sum(job.state in WAITING for job in self._jobs.values())
 
-    def running(self) -> Job | None:
-        """The job at work, if any; there is one worker."""
-        return next((job for job in self._jobs.values() if job.state == "running"), None)
+    def running(self) -> list[Job]:
+        """Jobs of the one worker: a long one, and last an urgent one, which is at work first when both are there."""
+        return sorted((job for job in self._jobs.values() if job.state == "running"), key=lambda job: job.is_urgent)
 
     def queue(self) -> list[Job]:
-        """Queued jobs in the order in which they will run: sessions take turns, then the older SUBMIT goes first."""
-        running = self.running()
-        turns: dict[str, int] = {running.owner: 1} if running is not None else {}
+        """Queued jobs in the order in which they will run.
+
+        Urgent ones come first; then sessions take turns, then the older SUBMIT goes first.
+        """
+        turns = {(job.owner, job.is_urgent): 1 for job in self.running()}
         ranked = []
         for job in sorted((j for j in self._jobs.values() if j.state == "queued"), key=lambda j: j.order):
-            turn = turns.get(job.owner, 0)
-            turns[job.owner] = turn + 1
-            ranked.append((turn, job.order, job))
-        return [job for _turn, _order, job in sorted(ranked, key=lambda item: item[:2])]
+            kind = (job.owner, job.is_urgent)
+            turn = turns.get(kind, 0)
+            turns[kind] = turn + 1
+            ranked.append((not job.is_urgent, turn, job.order, job))
+        return [job for *_rank, job in sorted(ranked, key=lambda item: item[:3])]

@@ -71,6 +71,6 @@ class Ledger:
     def update_positions(self) -> None:
         """Give each queued job its place: `done` counts the jobs ahead of it, `total` those that run or wait."""
         queue = self.jobs.queue()
-        ahead = int(self.jobs.running() is not None)
+        ahead = len(self.jobs.running())
         for position, job in enumerate(queue, start=ahead):
             job.note_progress(Progress(job.id, "queued", position, ahead + len(queue), "jobs"))

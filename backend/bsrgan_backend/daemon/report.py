@@ -69,7 +69,7 @@ class Reporter:
             "default_model": self._settings.model,
             "models": intake.installed_models(root)[:_MODELS],
             "queue": jobs.waiting(),
-            "running": int(jobs.running() is not None),
+            "running": len(jobs.running()),
             "sessions": len(self._ledger.sessions),
             "rss_bytes": rss_bytes(os.getpid()),
             "worker_rss_bytes": (rss_bytes(worker.pid) or facts.rss_bytes) if worker is not None else 0,
@@ -78,7 +78,7 @@ class Reporter:
             "log": str(log_file(root)),
             "jobs_done": self._ledger.done,
             "jobs_failed": self._ledger.failed,
-            "worker_restarts": self._dispatcher.restarts,
+            "worker_restarts": self._dispatcher.crashes.count,
             "protocol_errors": self._ledger.sessions.protocol_errors,
         }
 

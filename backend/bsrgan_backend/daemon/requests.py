@@ -12,7 +12,7 @@ from bsrgan_backend.daemon import intake
 from bsrgan_backend.daemon.dispatch import Dispatcher
 from bsrgan_backend.daemon.greeting import Greeter
 from bsrgan_backend.daemon.identity import Identity
-from bsrgan_backend.daemon.jobs import ENDED, Job
+from bsrgan_backend.daemon.jobs import ENDED, WAITING, Job
 from bsrgan_backend.daemon.ledger import Ledger
 from bsrgan_backend.daemon.logs import log
 from bsrgan_backend.daemon.sessions import Session
@@ -44,6 +44,7 @@ from bsrgan_wire.messages import (
     StatusReport,
     Submit,
 )
+from bsrgan_wire.tasks import TASKS
 
 _COUNTED = frozenset({"protocol", "auth"})
 
@@ -205,7 +206,8 @@ class Desk:
         self._accept(session, known, ref)
 
     def _accept(self, session: Session, job: Job, ref: int) -> None:
-        ahead = len(self._ledger.jobs.queue()) + (self._ledger.jobs.running() is not None)
+        others = [*self._ledger.jobs.queue(), *self._ledger.jobs.running()]
+        ahead = sum(other.is_urgent or not job.is_urgent for other in others)
         self._sessions.post(session, Accepted(job.id, limits.CHUNK_BYTES, limits.CREDIT, ahead), ref)
 
     def _new_job(self, session: Session, submit: Submit) -> Job:
@@ -213,8 +215,11 @@ class Desk:
             raise BackendError("SHUTTING_DOWN", CODES["SHUTTING_DOWN"].text)
         models = intake.installed_models(self._root)
         model = intake.check_submit(submit, self._settings, models)
-        self._check_queue(session)
-        self._dispatcher.refuse_if_broken()
+        if not TASKS[submit.task].is_urgent:
+            self._check_queue(session)
+        self._dispatcher.crashes.refuse_if_broken()
+        if TASKS[submit.task].is_urgent:
+            self._drop_stale(session)
         device = self._dispatcher.wanted_device(submit.device)
         now = self._clock()
         job = Job(submit, session.id, model, device, self._ledger.jobs.next_order(), now)
@@ -227,12 +232,19 @@ class Desk:
             raise
         return job
 
+    def _drop_stale(self, session: Session) -> None:
+        """A client has at most one urgent job that waits: the user has moved on from the one before."""
+        for job in self._ledger.jobs.owned(session.id):
+            if job.is_urgent and job.state in WAITING:
+                self._dispatcher.cancel(job)
+
     def _check_queue(self, session: Session) -> None:
         """The queue is bounded, and while others are there one client may take half of it only."""
         most = self._settings.queue_jobs
-        own = sum(job.state in ("uploading", "queued") for job in self._ledger.jobs.owned(session.id))
+        waiting = [job for job in self._ledger.jobs if job.state in WAITING and not job.is_urgent]
+        own = sum(job.owner == session.id for job in waiting)
         share = most if len(self._sessions) == 1 else max(most // 2, 1)
-        if self._ledger.jobs.waiting() >= most or own >= share:
+        if len(waiting) >= most or own >= share:
             raise BackendError("QUEUE_FULL", CODES["QUEUE_FULL"].text)
 
     def _put(self, session: Session, put: Put, envelope: Envelope) -> None:
@@ -278,7 +290,7 @@ class Desk:
             )
         if commit.crc != job.crc:
             raise self._spoiled(job, "CHECKSUM", "COMMIT")
-        if self._dispatcher.is_poisoned(job):
+        if self._dispatcher.crashes.is_poisoned(job):
             raise self._spoiled(job, "POISONED_INPUT", "")
         self._ledger.change(job, "queued", ref=envelope.seq)
         self._dispatcher.wake()

@@ -161,7 +161,7 @@ class Server:
             return 5
         if self._dispatcher.is_waiting() or self._stop_began is not None:
             return 20
-        if self._jobs.running() is not None:
+        if self._jobs.running():
             return 100
         return 1000
 
@@ -253,10 +253,11 @@ class Server:
             return False
         now, spent_s = self._clock(), self._clock() - self._stop_began
         running = self._jobs.running()
-        if running is not None:
-            session = self._ledger.session_of(running)
+        for job in running:
+            session = self._ledger.session_of(job)
             if spent_s > _FINISH_S or session is None or session.orphan_since is not None:
-                self._dispatcher.cancel(running, "SHUTTING_DOWN")
+                self._dispatcher.cancel(job, "SHUTTING_DOWN")
+        if running:
             return spent_s > STOP_S
         if spent_s < _FETCH_S and any(
             job.state == "ready" and now - job.touched < _FETCH_PAUSE_S for job in self._jobs
