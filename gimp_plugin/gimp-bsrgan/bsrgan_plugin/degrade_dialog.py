@@ -111,7 +111,8 @@ class _DegradeDialog:
             # GIMP 3.2 would make rows of buttons of some, and the dialog higher than small screens.
             self._dialog.get_widget(name, Gtk.ComboBox.__gtype__)
         self._models.widget.show_all()
-        column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING_PX)
+        # Room that the dialog gets is the preview's.
+        column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING_PX, hexpand=False)
         for part in (
             self._dialog.fill_box("drawn", ["mode", "preset", "scale", "seed"]),
             self._seed_row(),
