@@ -92,6 +92,13 @@ class Running:
                 {"t": "run", **message(block, (16, 16)), "job": job, **changes}, (source.fileno(), target.fileno())
             )
 
+    def waits_for(self, job):
+        """Return once the service has read a job's order behind the one at work."""
+        until = time.monotonic() + 30
+        while not any(run.job == job for run in list(self.service._inbox._waiting)):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
     def answer(self):
         """The next message that ends a job."""
         while True:
@@ -272,6 +279,7 @@ def test_a_job_that_has_let_a_preview_pass_can_be_cancelled(running, target):
         one.submit("1" * 32, target)
         assert acts.begun[0].wait(30)
         one.submit("3" * 32, small, **PREVIEW)
+        one.waits_for("3" * 32)
         acts.go_on[0].set()
         assert acts.begun[1].wait(30)
         one.line.send({"t": "cancel", "job": "1" * 32})
@@ -296,6 +304,7 @@ def test_a_preview_inside_a_job_can_be_cancelled(running, target):
         one.submit("1" * 32, target)
         assert acts.begun[0].wait(30)
         one.submit("3" * 32, small, **PREVIEW)
+        one.waits_for("3" * 32)
         acts.go_on[0].set()
         assert acts.begun[1].wait(30)
         one.line.send({"t": "cancel", "job": "3" * 32})
@@ -315,6 +324,7 @@ def test_a_failed_preview_leaves_the_job_alone(running, target):
     one.submit("1" * 32, target)
     assert acts.begun[0].wait(30)
     one.submit("3" * 32, target, **{**PREVIEW, "params": {}})
+    one.waits_for("3" * 32)
     acts.go_on[0].set()
     answers = [one.answer() for _ in range(2)]
     assert [(found["t"], found["job"][0]) for found in answers] == [("failed", "3"), ("done", "1")]
@@ -344,6 +354,7 @@ def test_a_jobs_time_is_its_own(running, target):
         one.submit("1" * 32, target)
         assert acts.begun[0].wait(30)
         one.submit("3" * 32, small, **PREVIEW)
+        one.waits_for("3" * 32)
         acts.go_on[0].set()
         assert acts.begun[1].wait(30)
         time.sleep(0.3)
