@@ -60,11 +60,10 @@ def test_dialog(gimp, installation, tmp_path):
     with full_gimp(gimp, shots=tmp_path, batch=batch) as screen:
         log = gimp.base / "screen.log"
         dialog = screen.wait_window(TITLE)
-        screen.wait(lambda: "Result: 300" in screen.read(dialog), "the preview")
+        screen.wait(lambda: "Result: 1200" in screen.read(dialog), "the preview")
         screen.keys("alt+n")
         screen.wait(lambda: bool(gimp_daemon.status(installation)["model"]), "the network")
-        progress = screen.wait_window("^BSRGAN Degradation$")
-        screen.wait(lambda: "Upscaling" in screen.read(progress), "a progress window that tells of the network")
+        screen.wait_text("^BSRGAN Degradation$", "Upscaling")
         screen.shot("d1-progress")
         screen.keys("Escape")
         screen.wait(lambda: batch.outcomes(log)[names[0]].state == "passed", "the end of the first run")

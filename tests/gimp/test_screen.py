@@ -67,8 +67,7 @@ def test_cancel(suite, tmp_path):
             screen.keys("alt+u")
             # The model is loaded when its name is told: from then on the network runs.
             screen.wait(lambda: bool(gimp_daemon.status(root)["model"]), "the network")
-            progress = screen.wait_window("^BSRGAN Upscale$")
-            screen.wait(lambda: "Upscaling" in screen.read(progress), "a progress window that tells of the network")
+            screen.wait_text("^BSRGAN Upscale$", "Upscaling")
             screen.shot("5-progress")
             screen.keys("Escape")
             screen.wait(lambda: not gimp_daemon.status(root)["running"], "the end of the job")

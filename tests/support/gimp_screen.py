@@ -183,12 +183,34 @@ class Screen:
         return batch.outcomes(self._log)
 
     def read(self, window: Window) -> str:
-        """The text that can be read in a window, by optical character recognition."""
+        """The text that can be read in a window, by optical character recognition; none in a window that is closed."""
         picture = self._session.base / "read.png"
         # Text of a screen is small for a program that expects paper.
-        self._checked("import", "-window", window.id, "-resize", "300%", "-colorspace", "gray", str(picture))
+        options = ["-resize", "300%", "-colorspace", "gray", str(picture)]
+        # When the window has just closed, `import` would wait for a click for ever.
+        if self._run("timeout", "10", "import", "-window", window.id, *options).returncode:
+            return ""
         # One thread: more of them wait for each other when the network keeps all cores busy.
         return self._run("env", "OMP_THREAD_LIMIT=1", "tesseract", str(picture), "-", "--psm", "6").stdout
+
+    def wait_text(self, title: str, text: str, deadline_s: float = WINDOW_S) -> Window:
+        """Wait until `text` can be read in a window whose title matches `title`, and activate that window.
+
+        A progress window closes when its step is done and comes again with the next one.
+
+        Raises:
+            ScreenError: it did not come; a screenshot and all titles are named.
+        """
+        found: list[Window] = []
+
+        def seen() -> bool:
+            found[:] = [window for window in self.windows() if re.search(title, window.title)][:1]
+            for window in found:
+                self.activate(window)  # what lies behind another window cannot be read
+            return any(text in self.read(window) for window in found)
+
+        self.wait(seen, f"{text!r} in a window titled {title!r}", deadline_s)
+        return found[0]
 
 
 @contextlib.contextmanager

@@ -7,13 +7,15 @@ from typing import Any
 from support.gimp_inside import bytes_of, degrade, fingerprint, new_image
 
 WIDTH, HEIGHT = 300, 200
+LARGER = 4
+"""A picture so many times as large keeps the network long enough to be cancelled."""
 
 
-def opened(options: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+def opened(times: int = 1, **arguments: Any) -> dict[str, Any]:
     """Run the filter with its dialog; what it made, and whether the picture is as it was."""
     from gi.repository import Gimp
 
-    image, layer = new_image(WIDTH, HEIGHT, "RGB", 1)
+    image, layer = new_image(WIDTH * times, HEIGHT * times, "RGB", 1)
     display = Gimp.Display.new(image)
     before, original = fingerprint(image), bytes_of(layer)
     ended = degrade(image, layer, run_mode=Gimp.RunMode.INTERACTIVE, **arguments)
@@ -32,9 +34,9 @@ def opened(options: dict[str, Any], **arguments: Any) -> dict[str, Any]:
 
 def check_cancelled(options: dict[str, Any]) -> dict[str, Any]:
     """The person ends the run while the network works."""
-    return opened(options, model="slow")
+    return opened(LARGER, model="slow")
 
 
 def check_restored(options: dict[str, Any]) -> dict[str, Any]:
     """The person lets it restore what was degraded."""
-    return opened(options)
+    return opened()
