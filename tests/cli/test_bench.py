@@ -11,6 +11,7 @@ import pytest
 
 from bsrgan_backend.cli import bench, machine
 from bsrgan_backend.cli.benching import overheads, own_daemon
+from support import cli_pictures
 
 
 def without_gimp(command):
@@ -18,42 +19,72 @@ def without_gimp(command):
     return replace(command, environ={**command.environ, "PATH": "/nonexistent"})
 
 
-def test_bench_measures_a_daemon_of_its_own(bare):
-    """Even with nothing installed every figure is there with its bound, and no daemon of the user is started."""
-    done = without_gimp(bare)("bench", "--json", "--runs", "1", "--sizes", "16")
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, installation):
+    """A root with nothing in it, and what a whole run there tells."""
+    folder = tmp_path_factory.mktemp("bench")
+    root = folder / "root"
+    command = without_gimp(replace(installation, environ={**installation.environ, "GIMP_BSRGAN_PREFIX": str(root)}))
+    photo = cli_pictures.picture(folder / "photo.png", 20, 24)
+    done = command("bench", "--json", "--runs", "1", "--sizes", "16", "--photo", photo)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["schema"] == 2
-    assert told["machine"]["gimp-bsrgan"]
-    assert "16 x 16" in told["conditions"]["picture"]
-    claims = {claim["name"]: claim for claim in told["claims"]}
+    return root, json.loads(done.stdout)
+
+
+def claims_of(told):
+    """Claims by their names."""
+    return {claim["name"]: claim for claim in told["claims"]}
+
+
+def test_bench_measures_a_daemon_of_its_own(measured):
+    """Even with nothing installed every figure is there with its bound, and no daemon of the user is started."""
+    root, told = measured
+    claims = claims_of(told)
     overhead = claims["daemon and wire, warm 64 x 64"]
     assert overhead["ratio"] == pytest.approx(overhead["value"] / overhead["bound"])
     memory = claims["daemon without a model"]
     assert 5 < memory["value"] < memory["bound"] == 60
     assert memory["reached"] is True
+    preview = claims["preview of 128 x 128 px of the result, on top of the engine"]
+    assert preview["value"] > 0
+    assert "320 x 320 px sent" in preview["note"]
+    assert claims["first start, nothing saved"]["value"] > 0
+    assert claims["start, programs saved"]["value"] > 0
+    assert claims["gimp-bsrgan upscale, 16 x 16, all warm"]["value"] > 0
+    assert not (root / "state").exists()
+
+
+def test_what_cannot_be_measured_says_why(measured):
+    """Without a GIMP and without other runtimes their lines stay, with the reason; nothing is installed unasked."""
+    root, told = measured
+    claims = claims_of(told)
     plugin = claims["plug-in, 2048 x 2048 RGBA x4"]
     assert plugin["value"] is plugin["reached"] is None
     assert "gimp-console" in plugin["note"]
-    assert claims["first start, nothing saved"]["value"] > claims["gimp-bsrgan upscale, 16 x 16, all warm"]["value"] > 0
     assert "--peers" in claims["16 x 16, exact, file to file, times as fast as PyTorch fp32"]["note"]
-    assert not (bare.root / "state").exists()
-    assert not (bare.root / "bench-peers").exists()
+    assert not (root / "bench-peers").exists()
 
 
-def test_bench_runs_this_engine_alone_and_through_the_daemon(bare, photo):
-    """The table has both precisions of both ways, near the exact result, and numpy's product as the ceiling."""
-    done = without_gimp(bare)("bench", "--markdown", "--runs", "2", "--sizes", "32", "--photo", photo)
-    assert done.returncode == 0, done.stderr
-    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()]
-    rows = {(line[0], line[1].split()[0]): line for line in lines if len(line) == 13}
+def test_the_head_tells_what_the_numbers_depend_on(measured):
+    """Machine, versions, model and picture stand above the numbers."""
+    _root, told = measured
+    assert told["schema"] == 2
+    assert told["machine"]["gimp-bsrgan"]
+    assert told["conditions"]["model"].startswith("bench-tiny")
+    assert "photo.png; 16 x 16 cut out" in told["conditions"]["picture"]
+
+
+def test_bench_runs_this_engine_alone_and_through_the_daemon(measured):
+    """Both precisions run both ways near the exact result, and numpy's product is the ceiling."""
+    _root, told = measured
+    rows = {(row["name"], row["asked"]): row for row in told["rows"]["16"]}
+    assert {row["reason"] for row in rows.values()} == {""}
+    assert rows["this engine", "exact"]["psnr_db"] is None
+    assert rows["this, command and daemon", "exact"]["psnr_db"] > 60
     for way in ("this engine", "this, command and daemon"):
-        assert float(rows[way, "exact"][2]) >= 0
-        assert float(rows[way, "fast"][10]) > 40
-    assert rows["this engine", "exact"][10] == "-"
-    (product,) = (line for line in lines if line[0] == "numpy")
-    assert float(product[4]) > 0
-    assert done.stdout.startswith("## 20")
+        assert rows[way, "fast"]["psnr_db"] > 40
+        assert 0 < rows[way, "exact"]["share_of_product"] < 1
+    assert rows["numpy", "fp32"]["giga_per_s"] > 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signal 0 asks for a process on POSIX only")

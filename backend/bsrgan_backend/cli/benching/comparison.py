@@ -16,6 +16,7 @@ from bsrgan_backend.cli.benching import (
     overheads,
     peer_environment,
     pictures,
+    previews,
     race,
     starting,
 )
@@ -125,8 +126,14 @@ class _Measurement:
     def _costs(self, client: Client) -> list[Claim]:
         # The daemon's memory counts before it has had anything to do.
         memory = overheads.daemon_memory(client)
-        over = overheads.overhead(client, self._model, self._options.runs * SHORT_RUNS, self._show)
-        return [over, memory]
+        runs = self._options.runs * SHORT_RUNS
+        picture = pictures.square(self._photo.pixels, previews.PICTURE_PX)[0]
+        scale = self._course.architecture.scale
+        return [
+            *previews.measure(client, self._model, scale, picture, self._options.runs, self._show),
+            overheads.overhead(client, self._model, runs, self._show),
+            memory,
+        ]
 
     def _races(self, client: Client) -> None:
         memory = race.Memory()

@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from bsrgan_backend.cli.benching.claims import Claim
 from bsrgan_backend.cli.benching.own_daemon import TINY
 from bsrgan_wire import places
 from bsrgan_wire.client import Client, JobRequest
+from bsrgan_wire.errors import WireError
 
 SIDE_PX = 64
 OVERHEAD_MS = 30.0
@@ -42,18 +44,51 @@ def overhead(client: Client, model: str, runs: int, show: Show) -> Claim:
         show: given a line of progress.
     """
     pixels = np.random.default_rng(0).integers(0, 256, (SIDE_PX, SIDE_PX, 3), np.uint8)
+    claim = Claim(f"daemon and wire, warm {SIDE_PX} x {SIDE_PX}", None, "ms", OVERHEAD_MS, note=f"the network {model}")
+    return on_top(claim, client, request(model, pixels), pixels, Repeats(runs, _WARM_UP, show))
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """How often a job runs.
+
+    Attributes:
+        counted: runs that count.
+        first: runs before them, which load the model and warm every cache up.
+        show: given a line of progress.
+    """
+
+    counted: int
+    first: int
+    show: Show
+
+
+def on_top(claim: Claim, client: Client, asked: JobRequest, pixels: npt.NDArray[np.uint8], repeats: Repeats) -> Claim:
+    """The claim with the median, in ms, of what a job takes at the client less the engine's own time.
+
+    Args:
+        claim: without a value; its note names what runs.
+        client: of a daemon.
+        asked: the job.
+        pixels: its input.
+        repeats: how often.
+
+    Returns:
+        The claim without a value and with the reason in its note, when the daemon failed.
+    """
     over_ms, engine_ms = [], []
-    for number in range(runs + _WARM_UP):
-        show(f"measuring the overhead: {number} of {runs + _WARM_UP}")
-        wall_s, engine_s = timed_job(client, request(model, pixels), pixels)
-        if number >= _WARM_UP:
-            over_ms.append((wall_s - engine_s) * 1e3)
-            engine_ms.append(engine_s * 1e3)
+    try:
+        for number in range(repeats.first + repeats.counted):
+            repeats.show(f"measuring {claim.name}: {number} of {repeats.first + repeats.counted}")
+            wall_s, engine_s = timed_job(client, asked, pixels)
+            if number >= repeats.first:
+                over_ms.append((wall_s - engine_s) * 1e3)
+                engine_ms.append(engine_s * 1e3)
+    except WireError as error:
+        return replace(claim, note=error.text)
     spread = f"{min(over_ms):.1f} to {max(over_ms):.1f}"
-    note = f"median of {runs} ({spread}); the network {model} itself {statistics.median(engine_ms):.0f} ms"
-    return Claim(
-        f"daemon and wire, warm {SIDE_PX} x {SIDE_PX}", statistics.median(over_ms), "ms", OVERHEAD_MS, note=note
-    )
+    note = f"median of {repeats.counted} ({spread}); {claim.note}: {statistics.median(engine_ms):.0f} ms"
+    return replace(claim, value=statistics.median(over_ms), note=note)
 
 
 def request(model: str, pixels: npt.NDArray[np.uint8]) -> JobRequest:
