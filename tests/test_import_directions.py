@@ -37,6 +37,7 @@ DOORS = [
     door("bsrgan_backend", "", "bsrgan_wire"),
     door("bsrgan_backend.errors"),
     door("bsrgan_backend.link"),
+    door("bsrgan_backend.preference"),
     door("bsrgan_backend.settings", "tomli", "bsrgan_backend.errors bsrgan_wire"),
     door("bsrgan_backend.imaging", "numpy cv2", "bsrgan_backend.errors"),
     door("bsrgan_backend.imaging.pictures", "numpy cv2 PIL tifffile", "bsrgan_backend.imaging bsrgan_backend.errors"),
@@ -47,12 +48,12 @@ DOORS = [
         "bsrgan_backend.worker",
         "numpy paddle",
         "bsrgan_backend.engine bsrgan_backend.imaging bsrgan_backend.degradation bsrgan_backend.models "
-        "bsrgan_backend.link bsrgan_backend.settings bsrgan_backend.errors bsrgan_wire",
+        "bsrgan_backend.link bsrgan_backend.preference bsrgan_backend.settings bsrgan_backend.errors bsrgan_wire",
     ),
     door(
         "bsrgan_backend.daemon",
         "zmq",
-        "bsrgan_backend.link bsrgan_backend.settings bsrgan_backend.errors bsrgan_wire",
+        "bsrgan_backend.link bsrgan_backend.preference bsrgan_backend.settings bsrgan_backend.errors bsrgan_wire",
     ),
     door(
         "bsrgan_backend.cli",

@@ -7,7 +7,7 @@ import pytest
 from bsrgan_backend.daemon.intake import check_submit, installed_models
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.settings import Settings
-from bsrgan_wire import limits
+from bsrgan_wire import limits, preview
 from support.daemons import add_model, order
 
 MODELS = ["bsrgan-x4", "other"]
@@ -80,6 +80,22 @@ def test_bad_orders_are_refused_with_their_code(fields, code):
 def test_good_orders_use_the_default_model(fields):
     """Extreme but possible orders pass, and an empty model means the setting's."""
     assert check_submit(order(**fields), Settings(model="other"), MODELS) == "other"
+
+
+def test_a_small_factor_takes_the_small_network():
+    """Without a model's name twice the size is the x2 network's work, in a preview the factor of the whole picture."""
+    pair = ["bsrgan-x2", "bsrgan-x4"]
+    doubled, fourfold = {"out_width": 8, "out_height": 6}, {"out_width": 16, "out_height": 12}
+    assert check_submit(order(**doubled), Settings(), pair) == "bsrgan-x2"
+    assert check_submit(order(**fourfold), Settings(), pair) == "bsrgan-x4"
+    assert check_submit(order(**doubled, model="bsrgan-x4"), Settings(), pair) == "bsrgan-x4"
+    for factor, model in ((2, "bsrgan-x2"), (4, "bsrgan-x4")):
+        place = preview.Place.around((16, 12), (16 * factor, 12 * factor), preview.Rectangle(4, 4, 8, 8))
+        request = place.request(3, "u8")
+        sizes = {"width": request.width, "height": request.height}
+        results = {"out_width": request.out_width, "out_height": request.out_height}
+        fields = {**sizes, **results, "task": preview.TASK, "params": request.params}
+        assert check_submit(order(**fields), Settings(), pair) == model
 
 
 def test_a_task_without_a_model_needs_none_installed():

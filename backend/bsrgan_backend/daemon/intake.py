@@ -7,12 +7,16 @@ from collections.abc import Collection
 from pathlib import Path
 
 from bsrgan_backend.errors import BackendError
+from bsrgan_backend.preference import preferred_model
 from bsrgan_backend.settings import DEVICE_PATTERN, MODEL_PATTERN, Settings
 from bsrgan_wire import limits, preview
 from bsrgan_wire.messages import Submit
 from bsrgan_wire.tasks import TASKS
 
 SPACES = frozenset({"nonlinear"})
+
+Size = tuple[int, int]
+"""Width and height."""
 
 
 def installed_models(root: Path) -> list[str]:
@@ -42,8 +46,7 @@ def check_submit(submit: Submit, settings: Settings, models: Collection[str]) ->
     _check_option("task", submit.task, TASKS)
     if not sizes_itself(submit):
         check_result(submit.out_width, submit.out_height, settings)
-    if submit.task == preview.TASK:
-        _check_preview(submit)
+    sizes = _preview_sizes(submit) if submit.task == preview.TASK else _sizes(submit)
     if not 1 <= submit.channels <= 4:
         raise BackendError("BAD_SHAPE", f"A picture has 1 to 4 channels, not {submit.channels}.")
     if submit.dtype not in limits.ITEM_BYTES:
@@ -53,7 +56,7 @@ def check_submit(submit: Submit, settings: Settings, models: Collection[str]) ->
         raise BackendError("BAD_PARAM", "The device is auto, cpu, gpu or gpu:N.")
     if not TASKS[submit.task].needs_model:
         return ""
-    model = submit.model or settings.model
+    model = submit.model or preferred_model(models, settings.model, _factor(*sizes))
     if not re.fullmatch(MODEL_PATTERN, model):
         raise BackendError("BAD_PARAM", "The model's name is not valid; 'gimp-bsrgan models list' names them.")
     if model not in models:
@@ -80,11 +83,22 @@ def check_result(width: int, height: int, settings: Settings) -> None:
     _check_size("result", width, height, settings.output_px)
 
 
-def _check_preview(submit: Submit) -> None:
+def _sizes(submit: Submit) -> tuple[Size, Size]:
+    return (submit.width, submit.height), (submit.out_width, submit.out_height)
+
+
+def _preview_sizes(submit: Submit) -> tuple[Size, Size]:
+    """The sizes of the whole picture and its result of which a preview shows a part, after a look at where it lies."""
     try:
-        preview.Place.read(submit.params, submit.width, submit.height, submit.out_width, submit.out_height)
+        place = preview.Place.read(submit.params, submit.width, submit.height, submit.out_width, submit.out_height)
     except ValueError as error:
         raise BackendError("BAD_PARAM", str(error)) from None
+    return place.picture, place.result
+
+
+def _factor(picture: Size, result: Size) -> float:
+    """How many times as large the result is, by the side that grows more."""
+    return max(large / small for large, small in zip(result, picture, strict=True))
 
 
 def _check_size(what: str, width: int, height: int, most_px: int) -> None:

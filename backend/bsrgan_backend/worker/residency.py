@@ -14,7 +14,7 @@ from bsrgan_backend.engine.engine import Engine
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import catalog
 from bsrgan_backend.models.store import ModelStore
-from bsrgan_backend.worker.preference import preferred_model
+from bsrgan_backend.preference import preferred_model
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bsrgan_backend.worker.preference import preferred_model
+from bsrgan_backend.preference import preferred_model
 
 BOTH = ["realesrgan-x4plus", "bsrgan-x4", "bsrgan-x2"]
 
