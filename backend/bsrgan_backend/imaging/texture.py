@@ -204,11 +204,24 @@ def _tile_facts(colour: Floats, shown: Floats | None, first: int, last: int) -> 
     fine = fine_rows(colour, first, last)
     luma = luminance(_rows(colour, first - 1, last + 1))
     diagonal = np.abs(_along_columns(_along_rows(luma, _DIAGONAL), _DIAGONAL))
-    for left in range(0, fine.shape[1], _TILE):
-        tile = (slice(None), slice(left, left + _TILE))
-        if not diagonal[tile].any() or (shown is not None and not shown[tile].all()):
-            continue
-        yield float(np.median(diagonal[tile])) / (_GAUSS_MAD * _DIAGONAL_GAIN), float(np.mean(fine[tile] ** 2))
+    energy = fine * fine
+    whole = fine.shape[1] // _TILE * _TILE
+    for columns in (slice(0, whole), slice(whole, None)):
+        tiles = _tiles(diagonal[:, columns])
+        counts = tiles.any(axis=1)
+        if shown is not None:
+            counts &= _tiles(shown[:, columns]).all(axis=1)
+        deviations = np.median(tiles[counts], axis=1) / (_GAUSS_MAD * _DIAGONAL_GAIN)
+        energies = _tiles(energy[:, columns])[counts].mean(axis=1)
+        yield from zip(deviations.tolist(), energies.tolist(), strict=True)
+
+
+def _tiles(rows: Floats) -> Floats:
+    """(tiles, pixels of each) of a row of tiles of 32 columns, or of one narrower tile."""
+    height, width = rows.shape
+    across = min(width, _TILE) or 1
+    tiles: Floats = rows.reshape(height, -1, across).swapaxes(0, 1).reshape(-1, height * across)
+    return tiles
 
 
 def _has_blocks(colour: Floats) -> bool:

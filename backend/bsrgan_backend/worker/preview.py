@@ -3,9 +3,10 @@
     spool -> split -> fill under alpha 0 -> passes over what the rectangle needs -> + texture | base -> join -> spool
 
 Everything is computed where it lies in the whole picture: phases of the resampling are those of the full sizes. Two
-things know the sent part only. The noise floor of the texture is that of the part, so the textured picture shows the
-kind of texture and only about its amount. And colour under alpha 0 is filled from the part's own visible pixels, which
-changes partly transparent pixels beside large holes a little.
+things know only what is around. The noise floor of the texture is that of the pixels that the network sees, so the
+textured picture shows the kind of texture and only about its amount; all that was sent would take 8 ms more. And
+colour under alpha 0 is filled from the part's own visible pixels, which changes partly transparent pixels beside large
+holes a little.
 """
 
 from __future__ import annotations
@@ -101,7 +102,8 @@ def preview(order: Order, work: Work) -> Finished:
     network = _Network(order, work, _hard_edges(order, alpha))
     enlarged = network.run(colour)
     source = Part(colour, order.size, order.seen)
-    floor = texture.noise_floor(colour, alpha)
+    near = None if alpha is None else _cut(alpha, order.seen, network.seen)
+    floor = texture.noise_floor(_cut(colour, order.seen, network.seen), near)
     fine = texture.texture_box(source, floor, order.out_size, order.wanted)
     base = strength.base_box(source, order.out_size, order.wanted)
     shapes = (None, None) if alpha is None else _alphas(order, alpha, network)
@@ -175,6 +177,11 @@ class _Network:
         options = order.options.engine_options()
         self._runner = passes.Runner(engine, options, journey, work.should_stop, work.scratch)
 
+    @property
+    def seen(self) -> Box:
+        """What of the picture goes through it."""
+        return self._passes[0].seen
+
     def run(self, image: Floats) -> Floats:
         """The rectangle of the result, (height, width, C) float32, of a picture of which `image` was sent."""
         wanted = self._order.wanted
@@ -185,7 +192,7 @@ class _Network:
             result[row : row + band.shape[0]] = band
 
         started, others = time.monotonic(), self._runner.seconds
-        self._runner.run(_cut(image, self._order.seen, self._passes[0].seen), self._passes, take)
+        self._runner.run(_cut(image, self._order.seen, self.seen), self._passes, take)
         self.seconds += time.monotonic() - started - (self._runner.seconds - others)
         return result
 
