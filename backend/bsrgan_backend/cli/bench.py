@@ -42,6 +42,8 @@ def add_parsers(commands: Any) -> None:
     )
     parser.add_argument("--photo", type=Path, metavar="FILE", help="photo to cut from (default: the bundled one)")
     parser.add_argument("--photos", type=Path, metavar="DIR", help="also compare fast with exact on these photos")
+    parser.add_argument("--memory", action="store_true", help="also compare memory with the plan: half an hour or more")
+    parser.add_argument("--degradation", action="store_true", help="also time the degradation model")
     parser.add_argument("--gimp", metavar="CMD", help="how to call gimp-console (default: the one on the PATH)")
     parser.set_defaults(run=run)
 
@@ -62,7 +64,7 @@ def _sizes(text: str) -> tuple[int, ...]:
 def run(asked: argparse.Namespace) -> int:
     """Measure and print; what is not reached does not fail, it is marked."""
     from bsrgan_backend.cli import machine
-    from bsrgan_backend.cli.benching import comparison, report
+    from bsrgan_backend.cli.benching import comparison, memories, report
 
     options = comparison.Options(
         model=asked.model,
@@ -71,6 +73,8 @@ def run(asked: argparse.Namespace) -> int:
         with_peers=asked.peers,
         photo=asked.photo,
         photos=asked.photos,
+        memory=memories.CASES if asked.memory else (),
+        with_degradation=asked.degradation,
         gimp=_gimp(asked.gimp),
     )
     with ProgressBar(sys.stderr) as shown:

@@ -11,8 +11,10 @@ from pathlib import Path
 from bsrgan_backend.cli.benching import (
     contestants,
     daemon_run,
+    degradations,
     fidelity,
     judging,
+    memories,
     overheads,
     peer_environment,
     pictures,
@@ -49,6 +51,8 @@ class Options:
         with_peers: whether the other runtimes take part.
         photo: file to cut the pictures from; None for the bundled one.
         photos: folder of photos to compare the precisions on; None for none.
+        memory: cases whose memory is held against what the plan expects.
+        with_degradation: whether degradations are timed too.
         gimp: the words that call a gimp-console; empty for none.
     """
 
@@ -58,6 +62,8 @@ class Options:
     with_peers: bool
     photo: Path | None
     photos: Path | None
+    memory: tuple[memories.Case, ...]
+    with_degradation: bool
     gimp: list[str]
 
 
@@ -70,12 +76,14 @@ class Report:
         rows: side to its networks and matrix products.
         claims: in the order of the table.
         photos: of a folder, if one was given.
+        memory: one for each case that ran.
     """
 
     conditions: dict[str, str]
     rows: dict[int, list[Row]] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     photos: list[fidelity.Fidelity] = field(default_factory=list)
+    memory: list[memories.Use] = field(default_factory=list)
 
 
 def measure(options: Options, show: Show) -> Report:
@@ -118,8 +126,10 @@ class _Measurement:
         self._report.claims = [
             *self._speeds(),
             *self._photos(),
+            *self._memory(),
             *costs,
             *starting.measure(self._model, self._show),
+            *(degradations.measure(self._show) if self._options.with_degradation else ()),
         ]
         return self._report
 
@@ -167,6 +177,10 @@ class _Measurement:
             return []
         self._report.photos = fidelity.compare(self._course, self._options.photos, self._folder, self._show)
         return [judging.photos_claim(self._report.photos)]
+
+    def _memory(self) -> list[Claim]:
+        self._report.memory = memories.measure(self._course, self._options.memory, self._show)
+        return memories.claims(self._report.memory)
 
     def _conditions(self) -> dict[str, str]:
         architecture, photo = self._course.architecture, self._photo

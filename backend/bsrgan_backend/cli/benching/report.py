@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from bsrgan_backend.cli.benching import contestants as names
-from bsrgan_backend.cli.benching import fidelity
+from bsrgan_backend.cli.benching import fidelity, memories
 from bsrgan_backend.cli.benching.claims import HEADING, Claim
 from bsrgan_backend.cli.benching.comparison import Report
 from bsrgan_backend.cli.benching.rows import Row, ceiling, find, share_of, times_as_fast
@@ -53,6 +53,8 @@ def as_text(machine: Mapping[str, str], report: Report) -> str:
     parts.append(LEGEND)
     if report.photos:
         parts.append(aligned(fidelity.texts(report.photos), frozenset({2, 3})))
+    if report.memory:
+        parts.append(aligned(memories.texts(report.memory), frozenset({3, 4, 5, 6, 7})))
     parts.append(aligned(claim_cells(report.claims), frozenset({1, 2, 3})))
     return "\n\n".join(parts)
 
@@ -66,6 +68,8 @@ def as_markdown(machine: Mapping[str, str], report: Report) -> str:
     parts.append(LEGEND)
     if report.photos:
         parts.append(_table(fidelity.texts(report.photos)))
+    if report.memory:
+        parts += ["### Memory of a job", _table(memories.texts(report.memory)), memories.LEGEND]
     return "\n\n".join([*parts, "### Claims", _table(claim_cells(report.claims))])
 
 
@@ -77,6 +81,7 @@ def as_facts(machine: Mapping[str, str], report: Report) -> dict[str, Any]:
         "conditions": report.conditions,
         "rows": {str(side): [_row_facts(row, rows) for row in rows] for side, rows in report.rows.items()},
         "photos": [asdict(photo) for photo in report.photos],
+        "memory": [asdict(use) for use in report.memory],
         "claims": [claim.facts() for claim in report.claims],
     }
 
