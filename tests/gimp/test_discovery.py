@@ -25,9 +25,10 @@ def test_upscale(outcome):
     assert told["menu"] == ["<Image>/Filters/Enhance/_BSRGAN Upscale…"]
     assert told["types"] == "RGB*, GRAY*, INDEXED*"
     assert told["blurb"]
-    assert told["arguments"] == ["run-mode", "image", "drawables", "model", "scale", "output", "endpoint"]
+    mixed = {"strength": 100.0, "texture": 0.0, "precision": "auto"}
+    assert told["defaults"] == {"model": "", "scale": 4, "output": "new-layer", **mixed, "endpoint": ""}
+    assert told["arguments"] == ["run-mode", "image", "drawables", *told["defaults"]]
     assert told["results"] == ["result-image", "result-layer"]
-    assert told["defaults"] == {"model": "", "scale": 4, "output": "new-layer", "endpoint": ""}
 
 
 @pytest.mark.parametrize("check", ["check_procedure[degrade]"])

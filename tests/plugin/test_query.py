@@ -85,8 +85,9 @@ def test_the_query_needs_nothing_but_gi_and_the_standard_library(installed):
     """Without the wire, msgpack and site-packages, both procedures are announced with all of their arguments."""
     made = query(installed)
     assert made["procedures"] == ["plug-in-bsrgan-upscale", "plug-in-bsrgan-degrade"]
-    assert made["arguments"][:4] == ["model", "scale", "output", "endpoint"]
-    assert made["arguments"][4:] == [
+    upscale = ["model", "scale", "output", "strength", "texture", "precision", "endpoint"]
+    assert made["arguments"][: len(upscale)] == upscale
+    assert made["arguments"][len(upscale) :] == [
         *("mode", "preset", "scale", "seed", "strength", "variation"),
         *("blur", "resize", "noise", "jpeg", "camera", "sharpen", "recipe"),
         *("output", "enlarge", "then-upscale", "model", "endpoint", "lock-seed"),

@@ -8,22 +8,13 @@ from gi.repository import Gimp
 
 from bsrgan_plugin.exchange import Incoming, exchange
 from bsrgan_plugin.layers import RowReader, as_seen, format_of
-from bsrgan_plugin.outputs import OutputMode, Source, layer_name, place
+from bsrgan_plugin.outputs import Source, layer_name
 from bsrgan_plugin.placing import Result
 from bsrgan_plugin.progress import Progress
 from bsrgan_plugin.stencils import stencil_of
 from bsrgan_plugin.targets import check_size, check_type
+from bsrgan_plugin.upscale_options import Options
 from bsrgan_wire.client import JobRequest
-
-
-@dataclass(frozen=True)
-class Options:
-    """The arguments of a run, as in the procedure."""
-
-    model: str
-    scale: int
-    mode: OutputMode
-    endpoint: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +45,7 @@ def upscale(layer: Gimp.Layer, source: Source, options: Options, shown: Progress
         Exception: whatever ended the run; nothing of it is left in GIMP.
     """
     check_type(layer, options.mode)
-    placement = place(source, options.mode, options.scale)
+    placement = options.placement(source)
     check_size(source.area, placement)
     pixels = format_of(layer)
     request = JobRequest(
@@ -65,6 +56,7 @@ def upscale(layer: Gimp.Layer, source: Source, options: Options, shown: Progress
         out_width=placement.result.width,
         out_height=placement.result.height,
         model=options.model,
+        params=options.parameters,
     )
     name = layer_name(layer.get_name(), options.mode, options.scale)
     incoming = Incoming(lambda _size: Result(layer, source, placement, pixels, name))

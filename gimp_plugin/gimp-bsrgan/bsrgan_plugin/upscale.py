@@ -9,6 +9,7 @@ from bsrgan_plugin.layers import limit_cache
 from bsrgan_plugin.outputs import OutputMode
 from bsrgan_plugin.targets import source_of, the_layer
 from bsrgan_plugin.translation import _
+from bsrgan_plugin.upscale_options import options_of
 
 
 def run(
@@ -38,13 +39,7 @@ def run(
 
         if not dialog.ask(procedure, config, layer, source):
             raise outcomes.Cancelled
-    options = job.Options(
-        # GIMP gives None for an empty default that it has read back from its own cache of procedures.
-        model=config.get_property("model") or "",
-        scale=config.get_property("scale"),
-        mode=OutputMode(config.get_property("output")),
-        endpoint=config.get_property("endpoint") or "",
-    )
+    options = options_of(config)
     with progress.open_progress(run_mode, _("BSRGAN Upscale")) as shown:
         done = job.upscale(layer, source, options, shown)
     if run_mode != Gimp.RunMode.NONINTERACTIVE:

@@ -8,6 +8,7 @@ from gi.repository import Gimp, GObject
 
 from bsrgan_plugin.outputs import DEFAULT_SCALE, SCALES, OutputMode
 from bsrgan_plugin.translation import _
+from bsrgan_plugin.upscale_options import FULL_STRENGTH, NO_TEXTURE, PRECISIONS
 
 if TYPE_CHECKING:
     from bsrgan_plugin.job import Done
@@ -64,6 +65,7 @@ def _add_arguments(procedure: Gimp.ImageProcedure) -> None:
     procedure.add_choice_argument(
         "output", _("Ou_tput"), _("Where the result goes"), outputs, OutputMode.NEW_LAYER.value, _FLAGS
     )
+    _add_network_arguments(procedure)
     procedure.add_string_argument(
         "endpoint",
         _("Endpoint"),
@@ -73,3 +75,16 @@ def _add_arguments(procedure: Gimp.ImageProcedure) -> None:
     )
     procedure.add_image_return_value("result-image", _("Image"), _("The picture with the result"), False, _FLAGS)
     procedure.add_layer_return_value("result-layer", _("Layer"), _("The layer with the result"), False, _FLAGS)
+
+
+def _add_network_arguments(procedure: Gimp.ImageProcedure) -> None:
+    told = _("Share of the network's result in percent; the rest is a plain resize")
+    procedure.add_double_argument("strength", _("Stren_gth"), told, 0.0, 100.0, FULL_STRENGTH, _FLAGS)
+    told = _("How much of the layer's own fine texture is added, in percent")
+    procedure.add_double_argument("texture", _("_Keep texture"), told, 0.0, 100.0, NO_TEXTURE, _FLAGS)
+    titles = (_("Automatic"), _("Exact"), _("Fast"))
+    choice = Gimp.Choice.new()
+    for number, (identity, title) in enumerate(zip(PRECISIONS, titles, strict=True)):
+        choice.add(identity, number, title, "")
+    told = _("Arithmetic of the network: exact numbers or speed; automatic is what the daemon is set to")
+    procedure.add_choice_argument("precision", _("_Precision"), told, choice, PRECISIONS[0], _FLAGS)
