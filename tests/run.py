@@ -28,6 +28,8 @@ from bsrgan_install.report import InstallError  # noqa: E402
 CACHE_VARIABLE = "GIMP_BSRGAN_TEST_CACHE"
 REQUIRE_GIMP_VARIABLE = "GIMP_BSRGAN_REQUIRE_GIMP"
 GIMP_SUITES = ("trixie", "forky")
+TORCH = "torch==2.13.0+cpu" if sys.platform == "linux" else "torch==2.13.0"
+"""PyTorch for processors (190 MB): the build for graphics cards has ten times the size, and no card to run on here."""
 TYPED = (
     "shared/bsrgan_wire",
     "backend/bsrgan_backend",
@@ -83,6 +85,7 @@ def _environment() -> Path:
         _say(f"making the environment {venv} (about a minute, once)")
         _run("making the environment", [str(base), "-m", "venv", str(venv)])
         _pip(python, ["install", "-e", f"{ROOT}[dev]"])
+        _add_torch(python)
         complete.write_text(str(ROOT), encoding="utf-8")
     elif complete.read_text(encoding="utf-8") != str(ROOT):
         # Another checkout made it: only the path to the packages differs.
@@ -93,6 +96,14 @@ def _environment() -> Path:
 
 def _pip(python: Path, arguments: list[str]) -> None:
     _run("pip", [str(python), "-m", "pip", "--disable-pip-version-check", *arguments, "--quiet"])
+
+
+def _add_torch(python: Path) -> None:
+    """Install the second engine's library; where this build is not to be had, the tests that need it skip."""
+    try:
+        _pip(python, ["install", TORCH])
+    except Failed:
+        _say(f"{TORCH} is not to be had here; the tests of the engine 'torch' will be skipped")
 
 
 def _check(python: Path) -> None:
