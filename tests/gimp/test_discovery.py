@@ -26,7 +26,8 @@ def test_upscale(outcome):
     assert told["types"] == "RGB*, GRAY*, INDEXED*"
     assert told["blurb"]
     mixed = {"strength": 100.0, "texture": 0.0, "precision": "auto"}
-    assert told["defaults"] == {"model": "", "scale": 4, "output": "new-layer", **mixed, "endpoint": ""}
+    sizes = {"width": 0, "height": 0, "percent": 0.0, "print-width": 0.0, "print-height": 0.0, "dpi": 0.0}
+    assert told["defaults"] == {"model": "", "scale": 4, "output": "new-layer", **mixed, "endpoint": "", **sizes}
     assert told["arguments"] == ["run-mode", "image", "drawables", *told["defaults"]]
     assert told["results"] == ["result-image", "result-layer"]
 

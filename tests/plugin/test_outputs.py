@@ -7,7 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bsrgan_plugin.outcomes import Refusal
-from bsrgan_plugin.outputs import GIMP_SIDE_PX, SCALES, Area, OutputMode, Size, Source, layer_name, place
+from bsrgan_plugin.outputs import (
+    GIMP_SIDE_PX,
+    Area,
+    OutputMode,
+    Size,
+    Source,
+    layer_name,
+    place,
+    scaled_area,
+    scaled_edge,
+)
+from bsrgan_plugin.sizing import Sizing
+
+SCALES = (2, 3, 4)
 
 sides = st.integers(1, 4000)
 
@@ -57,12 +70,57 @@ def test_same_size_ignores_the_scale(source, scale):
     assert placed.factor == 1
 
 
-@pytest.mark.parametrize("scale", [-1, 0, 1, 5])
-def test_other_scales_are_refused(scale):
-    """A scale outside 2..4 is refused, whoever passes it."""
+@settings(deadline=None, max_examples=80)
+@given(source=sources(), scale=st.floats(0.25, 16.0), mode=st.sampled_from(OutputMode))
+def test_any_factor_gives_a_size_that_the_daemon_does(source, scale, mode):
+    """Whatever the factor, the result has at least one pixel and is within a pixel of what was asked."""
+    try:
+        placed = place(source, mode, scale)
+    except Refusal:
+        # A thin area in a picture whose own side cannot become as short.
+        assert min(source.image.width, source.image.height, source.area.width, source.area.height) * scale < 2
+        return
+    factor = 1.0 if mode is OutputMode.SAME_SIZE else scale
+    for side, result in zip(
+        (source.area.width, source.area.height), (placed.result.width, placed.result.height), strict=True
+    ):
+        assert result >= 1
+        assert abs(result - side * factor) <= 1.0 + side / min(source.image.width, source.image.height)
+
+
+@given(old=sides, new=st.integers(1, 60000), edge=st.integers(-6000, 6000))
+def test_edges_keep_their_order_and_the_picture_fills_its_canvas(old, new, edge):
+    """A scaled edge never jumps over its neighbour, lies at the same place on both sides of 0, and the far one fits."""
+    assert scaled_edge(edge, old, new) <= scaled_edge(edge + 1, old, new)
+    assert scaled_edge(-edge, old, new) == -scaled_edge(edge, old, new)
+    assert scaled_area(Area(0, 0, old, old), Size(old, old), Size(new, new)) == Area(0, 0, new, new)
+
+
+def test_a_size_is_that_of_the_picture_around_the_layer():
+    """In the enlarged picture the asked size is the picture's, in a new picture it is the result's."""
+    asked = Sizing(width=600)
+    source = Source(Size(200, 100), Size(50, 40), 10, -6, Area(0, 0, 50, 40), asked)
+    layer = place(source, OutputMode.NEW_LAYER, 4)
+    assert (layer.canvas, layer.result, layer.offset_x, layer.offset_y) == (Size(600, 300), Size(150, 120), 30, -18)
+    image = place(source, OutputMode.NEW_IMAGE, 4)
+    assert image.canvas == image.result == Size(600, 480)
+    assert place(source, OutputMode.SAME_SIZE, 4).result == Size(50, 40)
+
+
+def test_factors_across_and_down_are_told_apart():
+    """A size that changes the proportions has two factors, and both scale the resolution."""
+    source = Source(Size(200, 100), Size(200, 100), 0, 0, Area(0, 0, 200, 100), Sizing(width=400, height=300))
+    assert place(source, OutputMode.NEW_LAYER, 4).factors == (2.0, 3.0)
+    assert place(source, OutputMode.SAME_SIZE, 4).factors == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("scale", [-1, 0, 0.2, 16.5, 1e9, float("nan")])
+@pytest.mark.parametrize("mode", list(OutputMode))
+def test_other_scales_are_refused(mode, scale):
+    """A scale outside 0.25..16 is refused, whoever passes it and even where it means nothing."""
     source = Source(Size(8, 8), Size(8, 8), 0, 0, Area(0, 0, 8, 8))
-    with pytest.raises(Refusal, match="2, 3 or 4"):
-        place(source, OutputMode.NEW_LAYER, scale)
+    with pytest.raises(Refusal, match=r"0\.25 to 16"):
+        place(source, mode, scale)
 
 
 def test_a_picture_that_gimp_cannot_hold_is_refused():
@@ -84,4 +142,5 @@ def test_whole_layer_is_told_from_a_part():
 def test_names_tell_what_was_done():
     """The result's name carries its source's name and, where it matters, the scale."""
     assert layer_name("Sky", OutputMode.NEW_LAYER, 4) == "Sky (BSRGAN ×4)"  # noqa: RUF001 - the sign itself
+    assert layer_name("Sky", OutputMode.NEW_LAYER, 1.8349) == "Sky (BSRGAN ×1.83)"  # noqa: RUF001
     assert layer_name("Sky", OutputMode.SAME_SIZE, 4) == "Sky (BSRGAN)"

@@ -86,6 +86,7 @@ def test_the_query_needs_nothing_but_gi_and_the_standard_library(installed):
     made = query(installed)
     assert made["procedures"] == ["plug-in-bsrgan-upscale", "plug-in-bsrgan-degrade"]
     upscale = ["model", "scale", "output", "strength", "texture", "precision", "endpoint"]
+    upscale += ["width", "height", "percent", "print-width", "print-height", "dpi"]
     assert made["arguments"][: len(upscale)] == upscale
     assert made["arguments"][len(upscale) :] == [
         *("mode", "preset", "scale", "seed", "strength", "variation"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 
 from bsrgan_plugin.outcomes import Refusal
+from bsrgan_plugin.sizing import DEFAULT_FACTOR, Sizing, check_side
 from bsrgan_plugin.translation import _
 
-SCALES = (2, 3, 4)
-DEFAULT_SCALE = 4
+DEFAULT_SCALE = DEFAULT_FACTOR
 GIMP_SIDE_PX = 524_288
 """The longest side of a picture in GIMP."""
 
@@ -58,6 +59,7 @@ class Source:
         offset_x: where the layer lies in the picture, may be negative.
         offset_y: as offset_x.
         area: the part of the layer that is upscaled.
+        asked: the size of the picture with the result, where it is not asked for as a factor.
     """
 
     image: Size
@@ -65,6 +67,7 @@ class Source:
     offset_x: int
     offset_y: int
     area: Area
+    asked: Sizing | None = None
 
     @property
     def is_whole_layer(self) -> bool:
@@ -82,7 +85,9 @@ class Placement:
         canvas: the size of the picture that will hold it.
         offset_x: where the new layer lies in that picture.
         offset_y: as offset_x.
-        factor: how much the picture itself grows (1: it keeps its size).
+        factor: how much wider a pixel's worth becomes (1: the size is kept).
+        factor_y: the same for heights; 0 when it is `factor`.
+        dpi: pixels per inch that were asked for; 0 to keep the size on paper.
     """
 
     mode: OutputMode
@@ -90,35 +95,37 @@ class Placement:
     canvas: Size
     offset_x: int
     offset_y: int
-    factor: int
+    factor: float
+    factor_y: float = 0.0
+    dpi: float = 0.0
+
+    @property
+    def factors(self) -> tuple[float, float]:
+        """Across and down."""
+        return self.factor, self.factor_y or self.factor
 
 
-def place(source: Source, mode: OutputMode, scale: int) -> Placement:
+def place(source: Source, mode: OutputMode, scale: float) -> Placement:
     """Where the result of `source` goes, and how large everything becomes.
 
     Args:
         source: what is upscaled.
         mode: the chosen output.
-        scale: the factor, 2 to 4; without meaning for `SAME_SIZE`.
+        scale: the factor, where `source` asks for no other size; without meaning for `SAME_SIZE`.
 
     Raises:
-        Refusal: the scale is out of range, or GIMP cannot hold a picture of that size.
+        Refusal: the size is out of range, or GIMP cannot hold a picture of it.
     """
-    if scale not in SCALES:
-        raise Refusal(_("The scale must be 2, 3 or 4."))
-    factor = 1 if mode is OutputMode.SAME_SIZE else scale
-    result = Size(source.area.width * factor, source.area.height * factor)
-    if mode is OutputMode.NEW_IMAGE:
-        placement = Placement(mode, result, result, 0, 0, factor)
+    asked = source.asked or Sizing(factor=scale)
+    if mode is OutputMode.SAME_SIZE:
+        asked.check()
+        placement = _restored(source)
+    elif mode is OutputMode.NEW_IMAGE:
+        size = Size(*asked.target(source.area.width, source.area.height))
+        factors = (size.width / source.area.width, size.height / source.area.height)
+        placement = Placement(mode, size, size, 0, 0, *factors, asked.dpi)
     else:
-        placement = Placement(
-            mode,
-            result,
-            Size(source.image.width * factor, source.image.height * factor),
-            (source.offset_x + source.area.x) * factor,
-            (source.offset_y + source.area.y) * factor,
-            factor,
-        )
+        placement = _enlarged(source, Size(*asked.target(source.image.width, source.image.height)), asked.dpi)
     if max(placement.canvas.width, placement.canvas.height) > GIMP_SIDE_PX:
         raise Refusal(
             _(
@@ -128,8 +135,38 @@ def place(source: Source, mode: OutputMode, scale: int) -> Placement:
     return placement
 
 
-def layer_name(name: str, mode: OutputMode, scale: int) -> str:
+def scaled_edge(edge: int, old: int, new: int) -> int:
+    """Where an edge of a layer lies after a picture's side became `new` instead of `old`: as GIMP rounds it."""
+    # In the same floating point as GIMP, so that ties fall to the same side.
+    away = math.floor(abs(edge) * (new / old) + 0.5)
+    return away if edge >= 0 else -away
+
+
+def scaled_area(area: Area, old: Size, new: Size) -> Area:
+    """Where `area` of a picture lies after it became `new` instead of `old` large; never empty."""
+    left, top = scaled_edge(area.x, old.width, new.width), scaled_edge(area.y, old.height, new.height)
+    right = scaled_edge(area.x + area.width, old.width, new.width)
+    bottom = scaled_edge(area.y + area.height, old.height, new.height)
+    return Area(left, top, max(1, right - left), max(1, bottom - top))
+
+
+def _restored(source: Source) -> Placement:
+    left, top = source.offset_x + source.area.x, source.offset_y + source.area.y
+    return Placement(OutputMode.SAME_SIZE, source.area.size, source.image, left, top, 1)
+
+
+def _enlarged(source: Source, canvas: Size, dpi: float) -> Placement:
+    old, area = source.image, source.area
+    then = Area(source.offset_x + area.x, source.offset_y + area.y, area.width, area.height)
+    now = scaled_area(then, old, canvas)
+    check_side(area.width, now.width)
+    check_side(area.height, now.height)
+    factors = (canvas.width / old.width, canvas.height / old.height)
+    return Placement(OutputMode.NEW_LAYER, now.size, canvas, now.x, now.y, *factors, dpi)
+
+
+def layer_name(name: str, mode: OutputMode, scale: float) -> str:
     """The name of the result of the layer `name`."""
     if mode is OutputMode.SAME_SIZE:
         return f"{name} (BSRGAN)"
-    return f"{name} (BSRGAN ×{scale})"  # noqa: RUF001 - the multiplication sign is meant
+    return f"{name} (BSRGAN ×{math.floor(scale * 100 + 0.5) / 100:g})"  # noqa: RUF001 - the multiplication sign is meant

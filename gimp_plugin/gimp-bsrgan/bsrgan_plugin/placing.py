@@ -9,7 +9,7 @@ from gi.repository import Gimp
 
 from bsrgan_plugin.layers import PixelFormat, RowWriter
 from bsrgan_plugin.outcomes import ImageChanged
-from bsrgan_plugin.outputs import Area, OutputMode, Placement, Source
+from bsrgan_plugin.outputs import Area, OutputMode, Placement, Size, Source, scaled_area
 from bsrgan_plugin.stencils import cubic, cut, is_plain_rectangle
 from bsrgan_plugin.translation import _
 
@@ -117,7 +117,7 @@ class Result:
     def _insert_above(self, below: Gimp.Layer, stencil: Gimp.Layer | None) -> None:
         image, source, placement = self._source_image, self._source_layer, self._placement
         with undo_group(image):
-            if placement.factor != 1:
+            if placement.canvas != self._source.image:
                 _enlarge(image, placement)
             image.insert_layer(self.layer, below.get_parent(), image.get_item_position(below))
             self.layer.set_offsets(placement.offset_x, placement.offset_y)
@@ -143,15 +143,28 @@ def undo_group(image: Gimp.Image) -> Iterator[None]:
 def _enlarge(image: Gimp.Image, placement: Placement) -> None:
     """Scale the picture. GIMP blurs the edges of a rectangular selection by that, so it is drawn again."""
     rectangle = _selected_rectangle(image)
+    old, new = Size(image.get_width(), image.get_height()), placement.canvas
     with cubic():
-        if not image.scale(placement.canvas.width, placement.canvas.height):
+        if not image.scale(new.width, new.height):
             raise ImageChanged(_("GIMP could not enlarge the picture; choose 'New picture' instead."))
         if rectangle is not None:
-            Gimp.context_set_antialias(False)
-            Gimp.context_set_feather(False)
-            factor = placement.factor
-            edges = (rectangle.x, rectangle.y, rectangle.width, rectangle.height)
-            image.select_rectangle(Gimp.ChannelOps.REPLACE, *(factor * edge for edge in edges))
+            _select(image, scaled_area(rectangle, old, new))
+    _scale_resolution(image, placement)
+
+
+def _select(image: Gimp.Image, rectangle: Area) -> None:
+    Gimp.context_set_antialias(False)
+    Gimp.context_set_feather(False)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, rectangle.x, rectangle.y, rectangle.width, rectangle.height)
+
+
+def _scale_resolution(image: Gimp.Image, placement: Placement) -> None:
+    """Keep the size on paper, or take the resolution that was asked for."""
+    _ok, x_resolution, y_resolution = image.get_resolution()
+    across, down = placement.factors
+    new = (placement.dpi or x_resolution * across, placement.dpi or y_resolution * down)
+    if new != (x_resolution, y_resolution):
+        image.set_resolution(*new)
 
 
 def _selected_rectangle(image: Gimp.Image) -> Area | None:
@@ -174,6 +187,7 @@ def _image_like(image: Gimp.Image, placement: Placement) -> Gimp.Image:
         made.set_color_profile(profile)
     _ok, x_resolution, y_resolution = image.get_resolution()
     made.set_resolution(x_resolution, y_resolution)
+    _scale_resolution(made, placement)
     made.set_unit(image.get_unit())
     if metadata := image.get_metadata():
         made.set_metadata(metadata)

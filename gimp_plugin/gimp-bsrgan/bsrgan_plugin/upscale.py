@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gi.repository import Gimp
 
 from bsrgan_plugin import job, outcomes, progress
 from bsrgan_plugin.layers import limit_cache
-from bsrgan_plugin.outputs import OutputMode
+from bsrgan_plugin.outputs import OutputMode, place
+from bsrgan_plugin.sizing_arguments import sizing_of
 from bsrgan_plugin.targets import source_of, the_layer
 from bsrgan_plugin.translation import _
 from bsrgan_plugin.upscale_options import options_of
@@ -40,6 +43,9 @@ def run(
         if not dialog.ask(procedure, config, layer, source):
             raise outcomes.Cancelled
     options = options_of(config)
+    source = replace(source, asked=sizing_of(config))
+    # The name of the result tells the factor, whichever way the size was asked for.
+    options = replace(options, scale=place(source, options.mode, options.scale).factor)
     with progress.open_progress(run_mode, _("BSRGAN Upscale")) as shown:
         done = job.upscale(layer, source, options, shown)
     if run_mode != Gimp.RunMode.NONINTERACTIVE:

@@ -37,7 +37,7 @@ class Options:
     """
 
     model: str
-    scale: int
+    scale: float
     mode: OutputMode
     endpoint: str
     strength: float = FULL_STRENGTH

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from gi.repository import Gimp, GObject
 
-from bsrgan_plugin.outputs import DEFAULT_SCALE, SCALES, OutputMode
+from bsrgan_plugin.outputs import OutputMode
+from bsrgan_plugin.sizing_arguments import add_scale, add_sizes
 from bsrgan_plugin.translation import _
 from bsrgan_plugin.upscale_options import FULL_STRENGTH, NO_TEXTURE, PRECISIONS
 
@@ -51,9 +52,7 @@ def _add_arguments(procedure: Gimp.ImageProcedure) -> None:
     procedure.add_string_argument(
         "model", _("_Model"), _("Id of an installed model; empty for the default one"), "", _FLAGS
     )
-    procedure.add_int_argument(
-        "scale", _("Sc_ale"), _("How many times larger the result is"), min(SCALES), max(SCALES), DEFAULT_SCALE, _FLAGS
-    )
+    add_scale(procedure)
     outputs = Gimp.Choice.new()
     outputs.add(
         OutputMode.NEW_LAYER.value, 0, _("New layer, picture enlarged"), _("Enlarges the picture around the new layer")
@@ -73,6 +72,7 @@ def _add_arguments(procedure: Gimp.ImageProcedure) -> None:
         "",
         _FLAGS,
     )
+    add_sizes(procedure)
     procedure.add_image_return_value("result-image", _("Image"), _("The picture with the result"), False, _FLAGS)
     procedure.add_layer_return_value("result-layer", _("Layer"), _("The layer with the result"), False, _FLAGS)
 

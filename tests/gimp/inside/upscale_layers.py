@@ -106,6 +106,7 @@ def check_output(options: dict[str, Any], case: dict[str, Any]) -> dict[str, Any
     layer = add_layer(image, 16, 12, "RGB", 2)
     layer.set_offsets(-7, 11)
     image.add_vguide(33)
+    image.set_resolution(50.0, 50.0)
     output, scale = case["output"], case["scale"]
     factor = 1 if output == "same-size" else scale
     size = (16 * factor, 12 * factor)
@@ -120,7 +121,8 @@ def check_output(options: dict[str, Any], case: dict[str, Any]) -> dict[str, Any
         assert len(ended.image.get_layers()) == 1
         assert (ended.image.get_width(), ended.image.get_height()) == size
         assert list(ended.layer.get_offsets())[1:] == [0, 0]
-        assert ended.image.get_resolution() == image.get_resolution()
+        # The size on paper stays, so the pixels per inch grow with the pixels.
+        assert list(ended.image.get_resolution())[1:] == [50.0 * scale, 50.0 * scale]
         assert not ended.image.is_dirty()
     else:
         assert ended.image.get_id() == image.get_id()
@@ -129,6 +131,7 @@ def check_output(options: dict[str, Any], case: dict[str, Any]) -> dict[str, Any
         assert list(ended.layer.get_offsets())[1:] == [-7 * factor, 11 * factor]
         assert list(Gimp.Layer.get_by_id(source).get_offsets())[1:] == [-7 * factor, 11 * factor]
         assert image.get_guide_position(image.find_next_guide(0)) == 33 * factor
+        assert list(image.get_resolution())[1:] == [50.0 * factor, 50.0 * factor]
         assert [item.get_id() for item in image.get_selected_layers()] == [ended.layer.get_id()]
     return {"name": ended.layer.get_name()}
 

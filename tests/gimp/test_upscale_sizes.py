@@ -1,0 +1,27 @@
+"""Sizes of results and of what lies around them, in both GIMPs."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.gimp_checks import cases
+
+INSIDE = "upscale_sizes"
+
+
+@pytest.mark.parametrize("check", cases(INSIDE, "check_size"))
+def test_size(outcome):
+    """A factor, percent, pixels and a size on paper give the daemon's pixels of that size, and the right dpi."""
+    outcome.unwrap()
+
+
+@pytest.mark.parametrize("check", cases(INSIDE, "check_odd_factor"))
+def test_odd_factor(outcome):
+    """The result covers its source exactly, whatever the factor and wherever the layer lies."""
+    outcome.unwrap()
+
+
+@pytest.mark.parametrize("check", ["check_surroundings"])
+def test_surroundings(outcome):
+    """Layers, masks, guides, channels and paths follow the picture."""
+    outcome.unwrap()
