@@ -99,6 +99,12 @@ class Settings:
 
     model: str = _text("bsrgan-x4", "model used when a job names none", "a model's id", MODEL_PATTERN)
     device: str = _text("auto", "where the model runs", "auto, cpu, gpu or gpu:N", DEVICE_PATTERN)
+    engine: str = _text(
+        "auto",
+        "library that computes; torch is an extra for cards that paddle does not serve",
+        "auto, paddle or torch",
+        "auto|paddle|torch",
+    )
     threads: int = _whole(0, "CPU threads of the worker; 0 takes all cores", 0, 1024)
     precision: str = _text(
         "auto",

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bsrgan_backend.engine import paddle_engine
+from bsrgan_backend.engine import devices, loading, paddle_engine
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.worker.residency import Residency
 from support.worker_process import install
@@ -83,3 +83,27 @@ def test_the_precision_of_the_settings_reaches_the_engine(tmp_path, monkeypatch)
     assert is_new
     assert (heard["precision"], heard["threads"], heard["spool"]) == ("fast", 1, tmp_path / "spool")
     assert resident.loading_notes == 1
+
+
+def test_the_engine_of_the_settings_decides_about_the_library(tmp_path, monkeypatch):
+    """Torch is what loads a model when the settings say so, with the device as it was asked."""
+    install(tmp_path, "tiny")
+    heard = {}
+
+    def load(_weights, _cache, wish, _spool):
+        heard["wish"] = wish
+        return SimpleNamespace(notes=(), facts=SimpleNamespace(engine="torch"))
+
+    monkeypatch.setattr(loading, "load", load)
+    Residency(tmp_path, "gpu:1", 1, "tiny", tmp_path / "spool", "fast", "torch").load("tiny")
+    assert heard["wish"] == loading.Wish("gpu:1", "torch", 1, "fast")
+    assert heard["wish"].library == "torch"
+
+
+def test_the_card_is_named_before_it_is_asked(tmp_path, monkeypatch):
+    """A worker that is started for a card says so at once, though nothing is imported yet."""
+    monkeypatch.setattr(devices, "may_have_card", lambda: True)
+    assert residency(tmp_path, device="gpu:1").facts()["device"] == "gpu:1"
+    assert residency(tmp_path, device="cpu").facts()["device"] == "cpu"
+    torch = Residency(tmp_path, "auto", 1, "tiny", tmp_path / "spool", engine="torch")
+    assert torch.facts()["device"] == "gpu:0"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from bsrgan_backend import link
+from bsrgan_backend.engine.arithmetic import DeviceLost
 from bsrgan_backend.worker import service
 from bsrgan_wire.preview import Place, Rectangle
 from support.repeating_network import Repeater, message, noise
@@ -22,6 +23,9 @@ class Facts:
 
     engine: str = "native"
     precision: str = "fp32"
+    device: str = "cpu"
+    device_name: str = "a processor"
+    engine_version: str = "Paddle 0"
 
 
 class Script(Repeater):
@@ -176,6 +180,20 @@ def test_the_unexpected_becomes_one_sentence(running, target, error, code):
     assert "secret" not in answer["text"] + answer["detail"]
     one.submit("2" * 32, target)
     assert one.answer()["t"] == "done"
+
+
+def test_a_lost_device_ends_the_process_after_its_answer(running, target):
+    """A card that answers nothing sensible any more costs one job a sentence, and the next one gets a new process."""
+
+    def act():
+        raise DeviceLost("DEVICE", "The card stopped.")
+
+    one = running(OneModel(act))
+    one.submit("1" * 32, target)
+    answer = one.answer()
+    assert (answer["t"], answer["code"], answer["text"]) == ("failed", "DEVICE", "The card stopped.")
+    one.thread.join(30)
+    assert not one.thread.is_alive()
 
 
 def test_waiting_jobs_are_done_in_order_and_can_be_cancelled(running, target):

@@ -60,6 +60,10 @@ class PaddleEngine:
         """Sentences about how it was loaded and what its last run did differently."""
         return self._notes
 
+    def add_notes(self, notes: tuple[str, ...]) -> None:
+        """Add sentences about how it came to be loaded."""
+        self._notes += notes
+
     def settle(self, asked: str) -> None:
         """Choose between exact and fast for runs that do not ask for either.
 

@@ -24,7 +24,7 @@ def main() -> None:
     process.log_to(arguments.root / "logs" / "worker.log", given.log_level)
     spool = settings.spool_folder(given, arguments.root)
     residency = Residency(
-        arguments.root, arguments.device, arguments.threads, given.model, spool, precision=given.precision
+        arguments.root, arguments.device, arguments.threads, given.model, spool, given.precision, given.engine
     )
     defaults = {"tile": given.tile, "memory": given.memory_bytes}
     service.Service(link.inherited(arguments.link_fd), residency, defaults, spool).serve()
@@ -33,7 +33,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bsrgan_backend.worker", description="The process that owns a device.")
-    parser.add_argument("--device", required=True, help="cpu")
+    parser.add_argument("--device", required=True, help="auto, cpu, gpu or gpu:N")
     parser.add_argument("--root", required=True, type=Path, help="the installation's folder")
     parser.add_argument("--link-fd", required=True, help="the supervisor's line: a descriptor, or stdin on Windows")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 for as many as the machine gives")

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bsrgan_backend.engine import host
+from bsrgan_backend.engine import devices, host, loading
 from bsrgan_backend.engine.engine import Engine
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import catalog
@@ -51,46 +51,49 @@ class Residency:
     """
 
     def __init__(
-        self, root: Path, device: str, threads: int, default_model: str, spool: Path, precision: str = "auto"
+        self,
+        root: Path,
+        device: str,
+        threads: int,
+        default_model: str,
+        spool: Path,
+        precision: str = "auto",
+        engine: str = "auto",
     ) -> None:
         """Prepare for loading.
 
         Args:
             root: the installation's folder.
-            device: "auto" or "cpu"; another one is refused when a model is to be loaded.
+            device: "auto", "cpu", "gpu" or "gpu:N"; one that is missing is refused when a model is to be loaded.
             threads: for the arithmetic; 0 for as many as the machine gives.
             default_model: id used for jobs that name none.
             spool: folder for features that do not fit into memory.
             precision: "auto", "exact" or "fast".
+            engine: "auto", "paddle" or "torch".
         """
         self.store = ModelStore(root / "models")
         self.default_model = default_model
         self.resident: Resident | None = None
         self._root = root
         self._spool = spool
-        # The processor is the only device yet, so it is also the best one.
-        self._device = "cpu" if device == "auto" else device
-        self._threads = threads or host.usable_threads()
-        self._precision = precision
+        self._wish = loading.Wish(device, engine, threads or host.usable_threads(), precision)
 
     def facts(self) -> dict[str, Any]:
-        """The fields of the `ready` message; the engine is known once a model is loaded, and empty before."""
-        try:
-            paddle = metadata.version("paddlepaddle")
-        except metadata.PackageNotFoundError:
-            paddle = ""
+        """The fields of the `ready` message; what is known only once a model is loaded is a guess, or empty, before."""
+        loaded = self.resident.engine.facts if self.resident else None
+        expected = devices.expected(self._wish.device, self._wish.library)
         return {
-            "device": self._device,
-            "device_name": host.processor_name(),
-            "engine": self.resident.engine.facts.engine if self.resident else "",
-            "paddle": paddle,
-            "threads": self._threads,
+            "device": loaded.device if loaded else expected,
+            "device_name": loaded.device_name if loaded else host.processor_name() if expected == "cpu" else "",
+            "engine": loaded.engine if loaded else "",
+            "paddle": _version("paddlepaddle-gpu") or _version("paddlepaddle"),
+            "threads": self._wish.threads,
         }
 
     def warm_up(self) -> None:
         """Import the runtime now, while nobody waits; a failure is told to the first job, which meets it again."""
         try:
-            from bsrgan_backend.engine import paddle_engine  # noqa: F401 - a second and 300 MB
+            loading.warm_up(self._wish)
         except BackendError as error:
             log.warning("%s", error)
 
@@ -126,17 +129,18 @@ class Residency:
         """
         if self.resident is not None and self.resident.model == model:
             return self.resident, False
-        if self._device != "cpu":
-            raise BackendError("DEVICE", "The chosen device cannot be used; choose 'auto' or 'cpu'.", self._device)
         weights = self.store.load(model)
         # The old one goes first: two in memory could be one too many.
         self.resident = None
         started = time.monotonic()
-        from bsrgan_backend.engine import paddle_engine
-
-        engine = paddle_engine.load(
-            weights, self._root / "cache", threads=self._threads, spool=self._spool, precision=self._precision
-        )
+        engine = loading.load(weights, self._root / "cache", self._wish, self._spool)
         self.resident = Resident(model, engine, time.monotonic() - started)
         log.info("model %s ready after %.2f s on %s", model, self.resident.seconds, engine.facts.engine)
         return self.resident, True
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""

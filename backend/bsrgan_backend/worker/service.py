@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from bsrgan_backend.engine import trials
+from bsrgan_backend.engine.arithmetic import DeviceLost
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.link import Link, LinkClosed
 from bsrgan_backend.worker import tasks
@@ -71,9 +72,10 @@ class Service:
         self._inbox = Inbox()
         self._lock = threading.Lock()  # protects _runs and the runs' states
         self._runs: dict[str, Run] = {}
+        self._device_is_lost = False
 
     def serve(self) -> None:
-        """Say ready, then do jobs one after the other; returns when the model is to be unloaded."""
+        """Say ready, then do jobs one after the other; returns on `unload`, and when the device is lost."""
         self._outbox.send({"t": "ready", **self.residency.facts()})
         threading.Thread(target=self._listen, name="link", daemon=True).start()
         while (run := self._inbox.get()) is not None:
@@ -81,6 +83,9 @@ class Service:
                 self.residency.warm_up()
             else:
                 self._perform(run)
+            if self._device_is_lost:
+                log.warning("the device is lost; another process is needed to use it again")
+                return
 
     def _perform(self, run: Run) -> None:
         answer = self._outcome(run)
@@ -145,6 +150,7 @@ class Service:
             return {"t": "cancelled", "job": run.job}
         except BackendError as error:
             log.info("job failed: %s", error)
+            self._device_is_lost |= isinstance(error, DeviceLost)
             return _failed(run.job, error.code, error.text, error.detail)
         except MemoryError:
             log.exception("job ran out of memory")
@@ -227,7 +233,10 @@ class Service:
                     "t": "loaded",
                     "job": run.job,
                     "model": model,
+                    "device": facts.device,
+                    "device_name": facts.device_name,
                     "engine": facts.engine,
+                    "paddle": facts.engine_version.removeprefix("Paddle "),
                     "precision": facts.precision,
                     "seconds": round(resident.seconds, 3),
                     "notes": list(resident.engine.notes),

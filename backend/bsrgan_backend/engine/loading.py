@@ -1,0 +1,105 @@
+"""A model made ready by whichever library serves the device: the only place that knows all of them.
+
+Each is imported when it is chosen and not before.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bsrgan_backend.engine import devices
+from bsrgan_backend.engine.engine import Engine
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.models.weights import Weights
+
+if TYPE_CHECKING:
+    from bsrgan_backend.engine.paddle_engine import PaddleEngine
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a model is to run on.
+
+    Attributes:
+        device: "auto", "cpu", "gpu" or "gpu:N".
+        engine: "auto", "paddle" or "torch".
+        threads: for the arithmetic of the processor.
+        precision: "auto", "exact" or "fast".
+    """
+
+    device: str
+    engine: str
+    threads: int
+    precision: str
+
+    @property
+    def library(self) -> str:
+        """The library that serves it: "paddle" or "torch"."""
+        return devices.engine_for(self.engine, self.device)
+
+
+def warm_up(wish: Wish) -> None:
+    """Import the library that will be wanted; BackendError as the import raises it."""
+    if wish.library == "torch":
+        from bsrgan_backend.engine import torch_engine  # noqa: F401
+    else:
+        from bsrgan_backend.engine import paddle_engine  # noqa: F401
+
+
+def load(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
+    """Make a model ready in the calling thread.
+
+    Args:
+        weights: the net.
+        cache: `ROOT/cache`.
+        wish: what it is to run on.
+        spool: folder for features that do not fit into memory.
+
+    Raises:
+        BackendError: DEVICE when the device cannot be used; the others as the library's `load`.
+    """
+    if wish.library != "torch":
+        return _by_paddle(weights, cache, wish, spool)
+    if wish.engine == wish.device == "auto" and devices.has_paddle():
+        # PyTorch is considered for a card only: on the processor Paddle is faster.
+        return _by_card_or_processor(weights, cache, wish, spool)
+    return _by_torch(weights, cache, wish, spool)
+
+
+def _by_card_or_processor(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
+    from bsrgan_backend.engine import torch_runtime
+
+    note = ""
+    if torch_runtime.cards():
+        try:
+            return _by_torch(weights, cache, replace(wish, device="gpu"), spool)
+        except BackendError as error:
+            if error.code != "DEVICE":
+                raise
+            log.warning("the processor is used: %s", error)
+            note = f"The processor is used: {error.text}"
+    loaded = _by_paddle(weights, cache, replace(wish, device="cpu"), spool)
+    loaded.add_notes((note,) if note else ())
+    return loaded
+
+
+def _by_torch(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
+    from bsrgan_backend.engine import torch_engine
+
+    return torch_engine.load(
+        weights, cache, device=wish.device, threads=wish.threads, spool=spool, precision=wish.precision
+    )
+
+
+def _by_paddle(weights: Weights, cache: Path, wish: Wish, spool: Path) -> PaddleEngine:
+    if wish.device not in ("auto", "cpu"):
+        text = "This installation has no engine for graphics cards; choose the device 'auto' or 'cpu'."
+        raise BackendError("DEVICE", text, wish.device)
+    from bsrgan_backend.engine import paddle_engine
+
+    return paddle_engine.load(weights, cache, threads=wish.threads, spool=spool, precision=wish.precision)
