@@ -25,3 +25,15 @@ def test_odd_factor(outcome):
 def test_surroundings(outcome):
     """Layers, masks, guides, channels and paths follow the picture."""
     outcome.unwrap()
+
+
+@pytest.mark.parametrize("check", ["check_selection_of_any_factor", *cases(INSIDE, "check_soft_selection")])
+def test_selection(outcome):
+    """What was selected stays selected in the enlarged picture, at its place."""
+    outcome.unwrap()
+
+
+@pytest.mark.parametrize("check", ["check_feathered_edge"])
+def test_feathered_edge(outcome):
+    """A feathered selection lets the result blend into the old pixels."""
+    outcome.unwrap()

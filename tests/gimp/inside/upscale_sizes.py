@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from support.gimp_inside import add_layer, area_of, bytes_of, fill, new_image, reference, upscale
@@ -21,6 +22,7 @@ CASES: dict[str, dict[str, Any]] = {
         for name, size in (("wide", (53, 41)), ("narrow", (31, 97)), ("small", (13, 11)))
         for suffix, offsets in (("", (0, 0)), ("-moved", (-7, 5)), ("-outside", (33, -19)))
     },
+    "check_soft_selection": {"ellipse": {"radius": 0}, "feathered": {"radius": 4}},
 }
 
 
@@ -81,3 +83,72 @@ def check_surroundings(options: dict[str, Any]) -> None:
     assert (channel.get_width(), channel.get_height()) == (120, 90)
     points = path.stroke_get_points(path.get_strokes()[0])[1]
     assert [round(point, 6) for point in points] == [3, 6, 9, 12, 15, 18, 90, 60, 93, 63, 96, 66]
+
+
+def check_selection_of_any_factor(options: dict[str, Any]) -> None:
+    """A rectangular selection has hard edges at its place after a factor that is no whole number."""
+    from gi.repository import Gimp
+
+    image, layer = new_image(40, 30, "RGB", 1)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 3, 5, 20, 10)
+    ended = upscale(image, layer, width=100, height=45)
+    assert ended.status == "SUCCESS", ended.text
+    assert list(Gimp.Selection.bounds(image))[1:] == [True, 8, 8, 58, 23]
+    assert set(bytes_of(image.get_selection(), "Y u8")) == {0, 255}
+    assert [*list(ended.layer.get_offsets())[1:], ended.layer.get_width(), ended.layer.get_height()] == [8, 8, 50, 15]
+
+
+def check_soft_selection(options: dict[str, Any], case: dict[str, Any]) -> None:
+    """A selection with soft edges is enlarged with the picture: its middle line lies where it has to, no pixel off."""
+    from gi.repository import Gimp
+
+    image, layer = new_image(60, 60, "RGB", 1)
+    Gimp.context_push()
+    Gimp.context_set_feather(case["radius"] > 0)
+    Gimp.context_set_feather_radius(case["radius"], case["radius"])
+    image.select_ellipse(Gimp.ChannelOps.REPLACE, 20, 20, 20, 20)
+    Gimp.context_pop()
+    before = middle_line(bytes_of(image.get_selection(), "Y u8"), 60)
+    ended = upscale(image, layer, scale=4)
+    assert ended.status == "SUCCESS", ended.text
+    after = middle_line(bytes_of(image.get_selection(), "Y u8"), 240)
+    assert all(abs(place - 4 * old) <= 2 for place, old in zip(after, before, strict=True)), (before, after)
+
+
+def middle_line(selection: bytes, width: int) -> list[int]:
+    """Left, right, top and bottom of what is selected by half or more."""
+    columns = [place % width for place, value in enumerate(selection) if value > 127]
+    rows = [place // width for place, value in enumerate(selection) if value > 127]
+    return [min(columns), max(columns) + 1, min(rows), max(rows) + 1]
+
+
+def check_feathered_edge(options: dict[str, Any]) -> None:
+    """At its own size the result blends into the old pixels as far as they are selected, and nowhere else changes."""
+    from gi.repository import Gimp
+
+    image, layer = new_image(60, 50, "RGB", 1, "FLOAT_LINEAR")
+    Gimp.context_push()
+    Gimp.context_set_feather(True)
+    Gimp.context_set_feather_radius(6, 6)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 20, 15, 20, 20)
+    Gimp.context_pop()
+    old = struct.unpack("<9000f", bytes_of(layer, "RGB float"))
+    share = struct.unpack("<3000f", bytes_of(image.get_selection(), "Y float"))
+    ended = upscale(image, layer, output="same-size")
+    assert ended.status == "SUCCESS", ended.text
+    _ok, left, top = ended.layer.get_offsets()
+    width, height = ended.layer.get_width(), ended.layer.get_height()
+    new = struct.unpack(f"<{3 * width * height}f", bytes_of(ended.layer, "RGB float"))
+    seen = struct.unpack("<9000f", bytes_of(Gimp.Layer.new_from_visible(image, image, "seen"), "RGB float"))
+    worst, soft = 0.0, 0
+    for place, part in enumerate(share):
+        row, column = place // 60 - top, place % 60 - left
+        inside = 0 <= row < height and 0 <= column < width
+        assert inside or part == 0.0
+        soft += 0.05 < part < 0.95
+        for colour in range(3):
+            before = old[3 * place + colour]
+            after = new[3 * (row * width + column) + colour] if inside else before
+            worst = max(worst, abs(seen[3 * place + colour] - (before + part * (after - before))))
+    assert soft > 200
+    assert worst < 2e-3, worst
