@@ -4,7 +4,7 @@ Outside: little-endian, row-major, interleaved u8, u16, f16 or f32 in the layer'
 channels (gray, gray+alpha, RGB, RGBA), alpha straight and last. Inside: float32 in 0..1, alpha apart.
 
 Float pixels may lie outside 0..1 (scene-referred or wide-gamut layers). The networks know only 0..1, so such values
-are clamped on the way in and results never leave 0..1; a rule for highlights above 1 is not part of this version.
+are clamped on the way in, and `join` never leaves 0..1; `worker.highlights` carries the rest around the network.
 """
 
 from __future__ import annotations

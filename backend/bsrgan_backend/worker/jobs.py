@@ -1,7 +1,7 @@
 """One job: pixels from the spool through the network to the spool, in bands.
 
     spool -> split -> fill under alpha 0 -> crop to what is visible -> passes (engine, resample) -> sliders
-          -> join with alpha -> spool; then alpha -> passes -> into the rows of the spool
+          -> join with alpha -> spool; then alpha -> passes -> into the rows of the spool; last, what lies outside 0..1
 
 The source is held as float32 (the network's trunk sees all of it); the result never is: the engine gives strips, and
 each leaves as bytes before the next one comes.
@@ -24,7 +24,7 @@ from bsrgan_backend.imaging import alpha_edges, pixels, transparency
 from bsrgan_backend.imaging.boxes import Box, Part
 from bsrgan_backend.imaging.pixels import Floats, PixelFormat
 from bsrgan_backend.worker import alpha as alphas
-from bsrgan_backend.worker import passes, sizes, spool
+from bsrgan_backend.worker import highlights, passes, sizes, spool
 from bsrgan_backend.worker.finishing import Mixture, Result
 from bsrgan_backend.worker.footprint import held_bytes, preparing_bytes
 from bsrgan_backend.worker.options import Options
@@ -152,7 +152,10 @@ def upscale(
     del part
     started = time.monotonic()
     others = run.run(progress, should_stop, held, scratch)
-    return Outcome(spec.output_bytes, time.monotonic() - started - others)
+    engine_seconds = time.monotonic() - started - others
+    del run
+    highlights.add(spec.size, spec.out_size, spec.layout, source, target, should_stop)
+    return Outcome(spec.output_bytes, engine_seconds)
 
 
 def _require_memory(needed: int) -> None:
