@@ -76,7 +76,7 @@ class Arithmetic(Protocol):
         """(1, C, H, W) float32 → a tensor of float32."""
 
     def download(self, values: Tensor) -> Callable[[], Array]:
-        """Start to copy a tensor of float32 out; the function waits for it: (1, C, H, W), C-contiguous."""
+        """Start to copy a tensor out as float32; the function waits for it: (1, C, H, W), C-contiguous."""
 
     def download_pixels(self, values: Tensor) -> Callable[[], Array]:
         """The same as pixels: (H, W, C), C-contiguous; the array may be kept."""
@@ -85,7 +85,7 @@ class Arithmetic(Protocol):
         """The trunk's first convolution, in float32: image → features."""
 
     def block(self, index: int, features: Tensor, precision: str) -> Tensor:
-        """One RRDB: features → features, both float32, and the first ones stay as they are."""
+        """One RRDB: features → features, and the first ones stay as they are."""
 
     def join(self, image: Tensor, features: Tensor) -> Tensor:
         """The trunk's last convolution in float32, with the long skip."""

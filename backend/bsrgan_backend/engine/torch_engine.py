@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import re
 import time
 from pathlib import Path
+
+import numpy as np
 
 from bsrgan_backend.engine import host, precision, selftest, torch_runtime
 from bsrgan_backend.engine.arithmetic import Arithmetic
@@ -83,7 +86,7 @@ def _on(
     if device.kind == "cpu":
         _settle_processor(loaded, weights, cache, asked)
     else:
-        _settle_card(loaded, weights, cache, device, asked)
+        _settle_card(loaded, network, weights, cache, device, asked)
     return loaded
 
 
@@ -102,13 +105,14 @@ def _settle_processor(loaded: DeviceEngine, weights: Weights, cache: Path, asked
         loaded.prefer("fast" if precision.remembered(loaded, folder).passed else "exact")
 
 
-def _settle_card(loaded: DeviceEngine, weights: Weights, cache: Path, device: TorchDevice, asked: str) -> None:
+def _settle_card(
+    loaded: DeviceEngine, network: TorchNetwork, weights: Weights, cache: Path, device: TorchDevice, asked: str
+) -> None:
     """Hold a card to the processor, then choose the precision.
 
     Raises:
         BackendError: DEVICE for wrong numbers.
     """
-    network = loaded.arithmetic
     facts = (device.kind, device.name, network.engine_version, f"{torch.version.cuda} {torch.backends.cudnn.version()}")
     path = selftest.file_for(cache, weights.digest, *facts)
     finding = selftest.remembered(path, lambda: _examined(network, weights, loaded.facts.threads))
@@ -120,8 +124,16 @@ def _settle_card(loaded: DeviceEngine, weights: Weights, cache: Path, device: To
     is_close = finding.fast_db >= precision.LEAST_DB and finding.gain >= CARD_GAIN
     if network.half and (asked == "fast" or (asked == "auto" and is_close)):
         loaded.prefer("fast")
+        _take_fastest_way(network, path.with_name(path.name.replace("device", "way")))
     elif asked == "fast":
         loaded.prefer("exact", "This card's half precision gives wrong numbers, so the exact one is used.")
+
+
+def _take_fastest_way(network: TorchNetwork, path: Path) -> None:
+    image = np.tile(precision.picture(network.architecture), (1, 1, _GAIN_REPEAT, _GAIN_REPEAT))
+    # PyTorch's compiler needs Triton, which only some of its builds carry.
+    may_compile = importlib.util.find_spec("triton") is not None
+    network.use(network.fastest_way(path, np.ascontiguousarray(image), may_compile=may_compile))
 
 
 def _examined(network: Arithmetic, weights: Weights, threads: int) -> selftest.Finding:

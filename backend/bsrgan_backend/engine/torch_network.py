@@ -1,60 +1,26 @@
-"""RRDBNet as functions of PyTorch tensors and named weights (ESRGAN §3.1; BSRGAN §4): the parts of one device.
-
-The sums of the residual chain are float32 in every precision; only the branches are computed in half precision. Each
-of the 92 sums would otherwise round the picture once.
-"""
+"""RRDBNet's parts on one PyTorch device (ESRGAN §3.1; BSRGAN §4): what `arithmetic.Arithmetic` asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine import torch_runtime
+from bsrgan_backend.engine import torch_blocks, torch_runtime
 from bsrgan_backend.engine.arithmetic import Appetite
+from bsrgan_backend.engine.torch_blocks import SLOPE, conv, rectified
 from bsrgan_backend.engine.torch_runtime import TorchDevice, torch
 from bsrgan_backend.models.weights import Architecture, Weights
 
 Array = npt.NDArray[np.float32]
 Tensor = Any
-Block = Callable[[Tensor, Mapping[str, Tensor], str], Tensor]
-
-_SLOPE = 0.2
-"""Leaky rectifier's slope below zero, and the factor on every residual branch."""
 
 _HALVES = {"fp16": "float16", "bf16": "bfloat16"}
 _SCRATCH = 256 << 20
 """Bytes that convolutions take for themselves, and what the allocator rounds up."""
-
-
-def _conv(values: Tensor, weights: Mapping[str, Tensor], name: str) -> Tensor:
-    return torch.nn.functional.conv2d(values, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1)
-
-
-def _rectified(values: Tensor) -> Tensor:
-    return torch.nn.functional.leaky_relu_(values, _SLOPE)
-
-
-def dense(values: Tensor, weights: Mapping[str, Tensor], prefix: str) -> Tensor:
-    """One dense block without its skip: (1, nf, H, W) in the products' type → the same, the factor 0.2 included."""
-    seen = [values]
-    for conv in range(1, 5):
-        joined = torch.cat(seen, 1) if len(seen) > 1 else values
-        seen.append(_rectified(_conv(joined, weights, f"{prefix}.conv{conv}")))
-    joined = torch.cat(seen, 1)
-    del seen
-    return _conv(joined, weights, f"{prefix}.conv5")
-
-
-def block(features: Tensor, weights: Mapping[str, Tensor], prefix: str) -> Tensor:
-    """One RRDB: (1, nf, H, W) float32 → the same; `weights` are in the products' type."""
-    kind = weights[f"{prefix}.rdb1.conv1.weight"].dtype
-    values = features
-    for number in (1, 2, 3):
-        values = values + dense(values.to(kind), weights, f"{prefix}.rdb{number}")
-    return torch.add(features, values, alpha=_SLOPE)
 
 
 class TorchNetwork:
@@ -79,26 +45,27 @@ class TorchNetwork:
         self.engine = "torch"
         self.engine_version = f"PyTorch {torch.__version__}"
         self.half = half
-        self.run_block: Block = block
+        self._way, self._block = "joined", torch_blocks.block_by("joined")
         self._device = device
         self._source = weights.tensors
         # Tensor cores want the channels side by side; Metal's kernels do not.
         self._layout = torch.contiguous_format if device.kind == "mps" else torch.channels_last
         self._tensors: dict[str, dict[str, Tensor]] = {}
+        self._blocks: dict[tuple[int, str], dict[str, Tensor]] = {}
 
     def appetite(self, precision: str) -> Appetite:
         """From the arrays that are there at once: a block's sums, what it has seen, and that joined."""
         one, size = self.architecture, 4 if precision == "exact" else 2
         wide = one.features + 4 * one.growth
-        sums = 3 * 4 * one.features
+        sums = 3 * (2 if precision == "fast" and self.half == "fp16" else 4) * one.features
         image = 4 * one.in_channels * one.unshuffle**2
         result = 4**one.doublings
         tail = result * (3 * size * one.features + (size + 8) * one.out_channels)
         is_card = self._device.kind != "cpu"
-        # The processor's convolutions reorder what they are given, and the largest of them keep a copy.
-        copies = 2 if is_card else 3
+        # The processor's convolutions reorder what they are given; `wide` keeps the shares of all convolutions.
+        copies = (2 if is_card else 3) + (1.5 if precision == "fast" and self._way.startswith("wide") else 0)
         return Appetite(
-            trunk_px=image + sums + copies * size * wide + size * one.features,
+            trunk_px=int(image + sums + copies * size * wide + size * one.features),
             feature_px=4 * one.features + image,
             tail_px=tail if is_card else tail * 3 // 2,
             base=_SCRATCH,
@@ -129,7 +96,7 @@ class TorchNetwork:
 
     def _download(self, values: Tensor, shape: tuple[int, ...], layout: Any) -> Callable[[], Array]:
         with torch_runtime.errors(), torch.inference_mode():
-            ready = values.contiguous(memory_format=layout)
+            ready = values.float().contiguous(memory_format=layout)
             if self._device.kind != "cuda":
                 there = ready.cpu().numpy()
                 return lambda: np.asarray(there, dtype=np.float32)
@@ -149,18 +116,38 @@ class TorchNetwork:
     def head(self, image: Tensor) -> Tensor:
         """The trunk's first convolution."""
         with torch_runtime.errors(), torch.inference_mode():
-            return _conv(image, self._weights("exact"), "conv_first")
+            return conv(image, self._weights("exact"), "conv_first")
 
     def block(self, index: int, features: Tensor, precision: str) -> Tensor:
         """One RRDB."""
+        weights = self._block_weights(index, precision)
         with torch_runtime.errors(), torch.inference_mode():
-            return self.run_block(features, self._weights(precision), f"body.{index}")
+            # A way is chosen for the fast precision; in float32 the order of the sums is always the same.
+            block = self._block if precision == "fast" else torch_blocks.block_by("joined")
+            return block(features, weights)
+
+    def use(self, way: str) -> None:
+        """Run the blocks of the fast precision in another of `torch_blocks`' ways."""
+        self._way, self._block = way, torch_blocks.block_by(way)
+        self._blocks.clear()
+
+    def fastest_way(self, path: Path, image: Array, *, may_compile: bool) -> str:
+        """The way that is fastest on this device; see `torch_blocks.choose`."""
+        self._way = "wide"  # with the weights of all ways
+        self._blocks.clear()
+        weights, features = self._block_weights(0, "fast"), self.head(self.upload(image))
+
+        def run(block: torch_blocks.Block) -> Tensor:
+            with torch_runtime.errors(), torch.inference_mode():
+                return block(features, weights)
+
+        return torch_blocks.choose(path, run, self.finish, may_compile=may_compile)
 
     def join(self, image: Tensor, features: Tensor) -> Tensor:
         """The trunk's last convolution."""
         weights = self._weights("exact")
         with torch_runtime.errors(), torch.inference_mode():
-            return _conv(features, weights, "conv_body").add_(_conv(image, weights, "conv_first"))
+            return conv(features.float(), weights, "conv_body").add_(conv(image, weights, "conv_first"))
 
     def tail(self, features: Tensor, precision: str) -> Tensor:
         """Features → result, float32."""
@@ -169,8 +156,8 @@ class TorchNetwork:
             values = features.to(weights["conv_hr.weight"].dtype)
             for index in range(1, self.architecture.doublings + 1):
                 values = torch.nn.functional.interpolate(values, scale_factor=2, mode="nearest")
-                values = _rectified(_conv(values, weights, f"conv_up{index}"))
-            return _conv(_rectified(_conv(values, weights, "conv_hr")), weights, "conv_last").float()
+                values = rectified(conv(values, weights, f"conv_up{index}"))
+            return conv(rectified(conv(values, weights, "conv_hr")), weights, "conv_last").float()
 
     def rows(self, values: Tensor, low: int, high: int) -> Tensor:
         """Rows of a tensor, without a copy."""
@@ -199,9 +186,29 @@ class TorchNetwork:
                 self._tensors[precision] = {name: self._weight(name, kind) for name in self._source}
         return self._tensors[precision]
 
+    def _block_weights(self, index: int, precision: str) -> dict[str, Tensor]:
+        """The weights of one block without its number in their names, and those of the chosen way."""
+        key = (index, precision)
+        if key not in self._blocks:
+            start = f"body.{index}."
+            found = {k.removeprefix(start): v for k, v in self._weights(precision).items() if k.startswith(start)}
+            if precision == "fast" and self._way.startswith("wide"):
+                with torch_runtime.errors():
+                    found |= self._widened(found)
+            self._blocks[key] = found
+        return self._blocks[key]
+
+    def _widened(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        for number in (1, 2, 3):
+            found |= torch_blocks.widened(tensors, f"rdb{number}")
+        return {
+            name: one.contiguous(memory_format=self._layout) if one.ndim == 4 else one for name, one in found.items()
+        }
+
     def _weight(self, name: str, kind: Any) -> Tensor:
         values = self._source[name]
         # The factor on each dense block's branch goes into its last convolution, as in `rrdbnet.absorbed`.
-        array = values * np.float32(_SLOPE) if ".conv5." in name else np.array(values)
+        array = values * np.float32(SLOPE) if ".conv5." in name else np.array(values)
         given = torch.from_numpy(array).to(self._device.torch_name, dtype=kind)
         return given.contiguous(memory_format=self._layout) if given.ndim == 4 else given
