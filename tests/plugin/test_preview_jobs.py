@@ -11,10 +11,10 @@ from dataclasses import replace
 import pytest
 
 from bsrgan_plugin import preview_jobs
+from bsrgan_plugin.degrade_request import degrade_request
 from bsrgan_plugin.outputs import Size
-from bsrgan_plugin.pixel_file import PixelFile
 from bsrgan_plugin.preview_jobs import PreviewJobs, Wish
-from bsrgan_wire.messages import Submit
+from bsrgan_wire.messages import Progress, Submit
 from support.daemon_double import DaemonDouble
 
 DEADLINE_S = 20.0
@@ -58,19 +58,22 @@ def told():
 
 @pytest.fixture
 def jobs(daemon, told):
-    """Jobs for a picture of random bytes."""
-    source = PixelFile(SIZE, 3)
-    source.write(0, PIXELS)
-    working = PreviewJobs(str(daemon.path), source, 3, "u8", lambda number, answer: told.put((number, answer)))
+    """A thread at work."""
+    working = PreviewJobs(str(daemon.path), lambda number, answer: told.put((number, answer)))
     working.start()
     yield working
     working.stop()
-    source.close()
+
+
+def rows(first, count):
+    """Rows of a picture of random bytes."""
+    length = SIZE.width * 3
+    return PIXELS[first * length : (first + count) * length]
 
 
 def wish(seed: int, result: Size | None = SIZE) -> Wish:
     """A wish for a seed."""
-    return Wish({"request": json.dumps({"seed": seed})}, result)
+    return Wish(degrade_request(SIZE, 3, "u8", result, {"request": json.dumps({"seed": seed})}), rows)
 
 
 def test_a_wish_is_granted_with_its_pixels_and_recipe(jobs, told):
@@ -151,29 +154,47 @@ def test_a_refused_wish_is_one_sentence_and_the_next_is_granted(jobs, told, daem
 
 def test_stopping_ends_the_thread_while_the_daemon_works(daemon, told, monkeypatch):
     """Closing the dialog waits for nobody: the job is cancelled and its answer not told."""
-    source = PixelFile(SIZE, 3)
-    source.write(0, PIXELS)
     started = threading.Event()
     daemon.hooks["compute"] = lambda *_arguments: started.set() or True
-    working = PreviewJobs(str(daemon.path), source, 3, "u8", lambda *arguments: told.put(arguments))
+    working = PreviewJobs(str(daemon.path), lambda *arguments: told.put(arguments))
     working.start()
     working.wish(wish(1))
     assert started.wait(DEADLINE_S)
     working.stop()
     assert not [thread for thread in threading.enumerate() if thread.name == "preview"]
     assert told.empty()
-    source.close()
 
 
 def test_without_a_daemon_the_answer_is_a_sentence(tmp_path, told, monkeypatch):
     """Nobody to ask is a problem that is told, not a thread that died."""
-    source = PixelFile(Size(1, 1), 3)
-    source.write(0, b"abc")
-    working = PreviewJobs(str(tmp_path / "nowhere.json"), source, 3, "u8", lambda *arguments: told.put(arguments))
+    working = PreviewJobs(str(tmp_path / "nowhere.json"), lambda *arguments: told.put(arguments))
     monkeypatch.setattr(preview_jobs.connection, "CONNECT_TIMEOUT_S", 1.0)
     working.start()
-    working.wish(wish(1, Size(1, 1)))
+    working.wish(wish(1))
     _number, answer = told.get(timeout=DEADLINE_S)
     working.stop()
     assert answer.problem.endswith(".")
-    source.close()
+
+
+def test_progress_is_told_as_a_line(daemon, told):
+    """While the daemon works, what it says comes with the number of the wish; no time passes for a debounce of 0."""
+    lines = queue.SimpleQueue()
+
+    def report(double, peer, envelope):
+        double.send(peer, Progress(envelope.message.job, "running", 1, 4, eta_s=12.0))
+        return False
+
+    daemon.hooks["compute"] = report
+    working = PreviewJobs(
+        str(daemon.path),
+        lambda number, answer: told.put((number, answer)),
+        lambda number, text: lines.put((number, text)),
+        debounce_s=0.0,
+    )
+    working.start()
+    number = working.wish(wish(1))
+    _number, answer = told.get(timeout=DEADLINE_S)
+    working.stop()
+    answer.pixels.close()
+    found = [lines.get_nowait() for _line in range(lines.qsize())]
+    assert (number, "Working on the preview, about 10 s left") in found

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bsrgan_plugin.progress_text import DEGRADING, UPSCALING, ProgressText, time_left
+from bsrgan_plugin.progress_text import DEGRADING, UPSCALING, ProgressText, previewing, time_left
 
 counts = st.integers(0, 2**53)
 steps = st.one_of(
@@ -82,6 +82,32 @@ def test_unknown_totals_show_no_numbers():
 def test_times_are_rough_words(eta_s, text):
     """Seconds left become a time that does not pretend to be exact."""
     assert time_left(eta_s) == text
+
+
+def test_the_rate_is_measured_in_pixels_of_the_result():
+    """After a second the line says how many pixels of the result are made in a second, from the first report on."""
+    now = [10.0]
+    progress = ProgressText(clock=lambda: now[0])
+    progress.begin(UPSCALING, pixels=4_000_000)
+    progress.working("running", 20, 100, 130.0, 2, 12)
+    assert progress.text == "Upscaling: tile 3 of 12, about 2 min left"
+    now[0] += 2.0
+    progress.working("running", 30, 100, 120.0, 3, 12)
+    assert progress.text == "Upscaling: tile 4 of 12, 0.2 megapixels/s, about 2 min left"
+
+
+@pytest.mark.parametrize(
+    ("phase", "eta_s", "text"),
+    [
+        ("loading", -1.0, "Loading the model…"),
+        ("queued", -1.0, "Waiting for another job to end…"),
+        ("running", -1.0, "Working on the preview…"),
+        ("running", 20.0, "Working on the preview, about 20 s left"),
+    ],
+)
+def test_a_preview_says_what_it_waits_for(phase, eta_s, text):
+    """The line under the preview tells the phase, and the time left once it is known."""
+    assert previewing(phase, eta_s) == text
 
 
 def test_jobs_of_one_run_share_the_bar_and_name_their_work():

@@ -17,7 +17,7 @@ from bsrgan_plugin.degrade_arguments import LOCK, degradation_of  # noqa: E402
 from bsrgan_plugin.degrade_options import FAMILIES, LARGEST_SEED  # noqa: E402
 from bsrgan_plugin.live_preview import LivePreview  # noqa: E402
 from bsrgan_plugin.outputs import OutputMode, Source  # noqa: E402
-from bsrgan_plugin.preview_view import ZOOMS  # noqa: E402
+from bsrgan_plugin.preview_column import PreviewColumn  # noqa: E402
 from bsrgan_plugin.recipe_box import RecipeBox  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
 
@@ -44,15 +44,14 @@ class _DegradeDialog:
         self._dialog.set_ok_label(_("_Degrade"))
         self._models = ModelRow(config, _("Model to restore _with"))
         self._state = StateLine()
-        self._status = StateLine()
         self._recipe = RecipeBox(config)
-        self._zoom = Gtk.ComboBoxText()
         self._switches: dict[str, Gtk.Widget] = {}
         endpoint = config.get_property("endpoint") or ""
         self._live = LivePreview(layer, source, endpoint, self._on_zoomed, self._show_status)
+        self._preview = PreviewColumn(self._live.preview)
         self._restore = self._restore_button()
         columns = Gtk.Box(spacing=2 * SPACING_PX)
-        columns.pack_start(self._preview_column(), True, True, 0)
+        columns.pack_start(self._preview.widget, True, True, 0)
         columns.pack_start(self._options_column(), False, False, 0)
         columns.show()
         self._dialog.get_content_area().pack_start(columns, True, True, SPACING_PX)
@@ -83,26 +82,7 @@ class _DegradeDialog:
             self._config.set_property("then-upscale", self._is_restored)
         return is_wanted
 
-    # --- the columns -----------------------------------------------------------------------------------------
-
-    def _preview_column(self) -> Gtk.Box:
-        column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING_PX)
-        column.pack_start(self._live.preview.widget, True, True, 0)
-        below = Gtk.Box(spacing=SPACING_PX)
-        below.pack_start(Gtk.Label(label=_("Before"), xalign=0.0), True, True, 0)
-        for zoom in ZOOMS:
-            self._zoom.append(str(zoom), f"{100 * zoom} %")
-        self._zoom.set_active_id(str(ZOOMS[0]))
-        self._zoom.connect("changed", lambda box: self._live.preview.set_zoom(int(box.get_active_id())))
-        label = Gtk.Label(label=_("_Zoom"), use_underline=True)
-        label.set_mnemonic_widget(self._zoom)
-        below.pack_start(label, False, False, 0)
-        below.pack_start(self._zoom, False, False, 0)
-        below.pack_start(Gtk.Label(label=_("After"), xalign=1.0), True, True, 0)
-        column.pack_start(below, False, False, 0)
-        column.pack_start(self._status.widget, False, False, 0)
-        column.show_all()
-        return column
+    # --- the options -----------------------------------------------------------------------------------------
 
     def _options_column(self) -> Gtk.Box:
         for name in ("strength", "variation"):
@@ -174,10 +154,10 @@ class _DegradeDialog:
         self._dialog.get_widget(name, GObject.TYPE_NONE).set_sensitive(is_used)
 
     def _on_zoomed(self, zoom: int) -> None:
-        self._zoom.set_active_id(str(zoom))
+        self._preview.show_zoom(zoom)
 
     def _show_status(self, text: str, is_waiting: bool, is_problem: bool) -> None:
-        self._status.show(DaemonState(text, is_waiting, is_problem))
+        self._preview.show_status(text, is_waiting, is_problem)
         if not is_waiting:
             self._recipe.show(self._live.recipe)
 

@@ -10,13 +10,13 @@ from gi.repository import Gimp
 
 from bsrgan_plugin import comparison
 from bsrgan_plugin.degrade_options import Options, compact, parameters
+from bsrgan_plugin.degrade_request import degrade_request
 from bsrgan_plugin.exchange import Incoming, Rows, exchange
 from bsrgan_plugin.layers import RowReader, as_seen, format_of
 from bsrgan_plugin.outcomes import Refusal
 from bsrgan_plugin.outputs import DEFAULT_SCALE, OutputMode, Placement, Size, Source, layer_name, place
 from bsrgan_plugin.pixel_file import PixelFile
 from bsrgan_plugin.placing import Result, undo_group
-from bsrgan_plugin.preview_jobs import degrade_request
 from bsrgan_plugin.progress import Progress
 from bsrgan_plugin.progress_text import DEGRADING, UPSCALING
 from bsrgan_plugin.stencils import stencil_of

@@ -1,20 +1,26 @@
-"""The filter's dialog: GIMP's own procedure dialog with a list of models, the result's size and the daemon's state."""
+"""The upscale dialog: GIMP's own procedure dialog with a live preview, what a run will take, and the daemon's state."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import gi
 
 gi.require_version("Gtk", "3.0")
 gi.require_version("GimpUi", "3.0")
-from gi.repository import Gimp, GimpUi, GLib, GObject, Gtk  # noqa: E402
+from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 
-from bsrgan_plugin import daemon_state  # noqa: E402
+from bsrgan_plugin import daemon_state, forecast  # noqa: E402
 from bsrgan_plugin.daemon_state import DaemonState  # noqa: E402
 from bsrgan_plugin.daemon_widgets import SPACING_PX, ModelRow, StateLine, line  # noqa: E402
 from bsrgan_plugin.outcomes import Refusal  # noqa: E402
-from bsrgan_plugin.outputs import OutputMode, Source, place  # noqa: E402
+from bsrgan_plugin.outputs import Placement, Source  # noqa: E402
+from bsrgan_plugin.preview_column import PreviewColumn  # noqa: E402
+from bsrgan_plugin.sizing_arguments import sizing_of  # noqa: E402
 from bsrgan_plugin.targets import check_size, check_type  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
+from bsrgan_plugin.upscale_options import Options, options_of  # noqa: E402
+from bsrgan_plugin.upscale_preview import UpscalePreview  # noqa: E402
 
 
 def ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, layer: Gimp.Layer, source: Source) -> bool:
@@ -31,22 +37,25 @@ class _UpscaleDialog:
         self._config = config
         self._layer = layer
         self._source = source
+        self._is_ready = False
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, _("BSRGAN Upscale"))
         self._dialog.set_ok_label(_("_Upscale"))
         self._models = ModelRow(config, _("_Model"))
         self._state = StateLine()
-        self._size = line()
-        box = self._dialog.get_content_area()
-        box.pack_start(self._models.widget, False, False, SPACING_PX)
-        self._dialog.fill(["scale", "output"])
-        _align([self._models.label, self._dialog.get_widget("scale", GObject.TYPE_NONE).get_label()])
-        box.pack_start(self._size, False, False, SPACING_PX)
-        box.pack_start(self._state.widget, False, False, SPACING_PX)
-        for widget in (self._models.widget, self._size, self._state.widget):
-            widget.show_all()
-        self._notify = config.connect("notify", lambda *_arguments: self._show_size())
-        self._show_size()
+        self._forecast = line()
+        endpoint = config.get_property("endpoint") or ""
+        self._live = UpscalePreview(layer, source, endpoint, self._on_zoomed, self._show_status, self._on_changed)
+        self._preview = PreviewColumn(self._live.preview)
+        columns = Gtk.Box(spacing=2 * SPACING_PX)
+        columns.pack_start(self._preview.widget, True, True, 0)
+        columns.pack_start(self._options_column(), False, False, 0)
+        columns.show()
+        self._dialog.get_content_area().pack_start(columns, True, True, SPACING_PX)
+        self._dialog.get_content_area().pack_start(self._state.widget, False, False, SPACING_PX)
+        self._state.widget.show_all()
+        self._notify = config.connect("notify", lambda *_arguments: self._on_changed())
         self._show_state(daemon_state.connecting())
+        self._on_changed()
 
     def run(self) -> bool:
         # The watch talks to the daemon in a thread; only its states come to the main loop.
@@ -54,35 +63,78 @@ class _UpscaleDialog:
             self._config.get_property("endpoint") or "", lambda state: GLib.idle_add(self._show_state, state)
         )
         watch.start()
+        self._live.start()
         try:
             return bool(self._dialog.run())
         finally:
             watch.stop()
+            self._live.stop()
             self._config.disconnect(self._notify)
             self._models.close()
             self._dialog.destroy()
 
+    # --- the options -----------------------------------------------------------------------------------------
+
+    def _options_column(self) -> Gtk.Box:
+        for name in ("strength", "texture"):
+            self._dialog.get_spin_scale(name, 1.0)
+        for name in ("output", "precision"):
+            # GIMP 3.2 would make rows of buttons of some, and the dialog higher than small screens.
+            self._dialog.get_widget(name, Gtk.ComboBox.__gtype__)
+        # Room that the dialog gets is the preview's.
+        column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING_PX, hexpand=False)
+        for part in (
+            self._place_label(),
+            self._live.overview.widget,
+            self._models.widget,
+            self._dialog.fill_box("scales", ["scale"]),
+            self._dialog.fill_box("network", ["strength", "texture", "precision", "output"]),
+            self._forecast,
+        ):
+            part.show_all()
+            column.pack_start(part, False, False, 0)
+        column.show()
+        return column
+
+    def _place_label(self) -> Gtk.Label:
+        label = Gtk.Label(label=_("_Where to look"), use_underline=True, xalign=0.0)
+        label.set_mnemonic_widget(self._live.overview.widget)
+        return label
+
+    # --- what happens ----------------------------------------------------------------------------------------
+
+    def _on_changed(self) -> None:
+        try:
+            options, placement = self._asked()
+        except Refusal as refusal:
+            self._forecast.set_text("")
+            self._live.refuse(str(refusal))
+            return
+        self._live.show(options, placement)
+        self._forecast.set_text(self._told(placement))
+
+    def _asked(self) -> tuple[Options, Placement]:
+        options = options_of(self._config)
+        check_type(self._layer, options.mode)
+        placement = options.placement(replace(self._source, asked=sizing_of(self._config)))
+        check_size(self._source.area, placement)
+        return options, placement
+
+    def _told(self, placement: Placement) -> str:
+        size = placement.result
+        return forecast.told(size, size.width * size.height * self._layer.get_bpp(), self._live.seconds())
+
+    def _on_zoomed(self, zoom: int) -> None:
+        self._preview.show_zoom(zoom)
+
+    def _show_status(self, text: str, is_waiting: bool, is_problem: bool) -> None:
+        self._preview.show_status(text, is_waiting, is_problem)
+
     def _show_state(self, state: DaemonState) -> bool:
         self._state.show(state)
         self._models.offer(state)
+        is_ready = not (state.is_waiting or state.is_problem)
+        if is_ready and not self._is_ready:
+            self._live.retry()
+        self._is_ready = is_ready
         return False  # GLib: not again
-
-    def _show_size(self) -> None:
-        mode = OutputMode(self._config.get_property("output"))
-        try:
-            check_type(self._layer, mode)
-            placement = place(self._source, mode, self._config.get_property("scale"))
-            check_size(self._source.area, placement)
-        except Refusal as refusal:
-            self._size.set_text(str(refusal))
-            return
-        size = placement.result
-        text = _("Result: {width} × {height} px")  # noqa: RUF001 - the multiplication sign is meant
-        self._size.set_text(text.format(width=size.width, height=size.height))
-
-
-def _align(labels: list[Gtk.Label]) -> None:
-    """Make labels equally wide, so that what follows them begins at the same place."""
-    group = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
-    for label in labels:
-        group.add_widget(label)

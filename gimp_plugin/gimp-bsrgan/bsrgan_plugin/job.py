@@ -11,6 +11,7 @@ from bsrgan_plugin.layers import RowReader, as_seen, format_of
 from bsrgan_plugin.outputs import Source, layer_name
 from bsrgan_plugin.placing import Result
 from bsrgan_plugin.progress import Progress
+from bsrgan_plugin.progress_text import UPSCALING
 from bsrgan_plugin.stencils import stencil_of
 from bsrgan_plugin.targets import check_size, check_type
 from bsrgan_plugin.upscale_options import Options
@@ -58,6 +59,7 @@ def upscale(layer: Gimp.Layer, source: Source, options: Options, shown: Progress
         model=options.model,
         params=options.parameters,
     )
+    shown.state.begin(UPSCALING, pixels=placement.result.width * placement.result.height)
     name = layer_name(layer.get_name(), options.mode, options.scale)
     incoming = Incoming(lambda _size: Result(layer, source, placement, pixels, name))
     with stencil_of(layer, source) as stencil:

@@ -1,4 +1,4 @@
-"""The live preview of the dialog: copies the layer, asks for what the arguments say, and shows what comes."""
+"""The live preview of the degradation: copies the layer, asks for what the arguments say, and shows what comes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import Callable
 from gi.repository import Gimp, GLib
 
 from bsrgan_plugin.degrade_options import Degradation, parameters
+from bsrgan_plugin.degrade_request import degrade_request
 from bsrgan_plugin.layers import STRIP_ROWS, RowReader, as_seen, format_of
 from bsrgan_plugin.outcomes import Refusal
 from bsrgan_plugin.outputs import OutputMode, Source
 from bsrgan_plugin.pixel_file import PixelFile
 from bsrgan_plugin.preview_jobs import Answer, PreviewJobs, Wish
+from bsrgan_plugin.preview_pictures import Picture
 from bsrgan_plugin.preview_widget import Preview
 from bsrgan_plugin.translation import _
 
@@ -48,7 +50,7 @@ class LivePreview:
         self._area = source.area
         self._on_status = on_status
         self._file = PixelFile(source.area.size, self._pixels.pixel_bytes)
-        self._jobs = PreviewJobs(endpoint, self._file, self._pixels.channels, self._pixels.dtype, self._tell)
+        self._jobs = PreviewJobs(endpoint, self._tell)
         self._copying = contextlib.ExitStack()
         self._reader: RowReader | None = None
         self._layer = layer
@@ -58,7 +60,8 @@ class LivePreview:
         self._number = 0
         self._is_open = True
         self.recipe = ""
-        self.preview = Preview(source.area.size, self._pixels, on_zoom)
+        self._before, self._after = Picture(self._pixels), Picture(self._pixels)
+        self.preview = Preview(source.area.size, self._before, self._after, on_zoom)
 
     def start(self) -> None:
         """Begin to copy the layer, then to work."""
@@ -82,7 +85,8 @@ class LivePreview:
             GLib.source_remove(self._idle)
         self._jobs.stop()
         self._copying.close()
-        self.preview.close()
+        self._before.set(None)
+        self._after.set(None)
         self._file.close()
 
     def _copy(self) -> bool:
@@ -96,7 +100,8 @@ class LivePreview:
         self._idle = 0
         self._reader.close()
         self._copying.close()
-        self.preview.set_before(self._file)
+        self._before.set(self._file)
+        self.preview.draw()
         self._wish()
         return False
 
@@ -111,7 +116,8 @@ class LivePreview:
             self._fail(str(refusal))
             return
         size = self._area.size if self._asked.output is OutputMode.SAME_SIZE else None
-        self._number = self._jobs.wish(Wish(told, size))
+        request = degrade_request(self._area.size, self._pixels.channels, self._pixels.dtype, size, told)
+        self._number = self._jobs.wish(Wish(request, self._file.rows))
         self._on_status(_("Working on the preview…"), True, False)
 
     def _tell(self, number: int, answer: Answer) -> None:
@@ -129,12 +135,14 @@ class LivePreview:
 
     def _show(self, answer: Answer, pixels: PixelFile) -> None:
         self.recipe = answer.recipe
-        self.preview.set_after(pixels)
+        self._after.set(pixels)
+        self.preview.draw()
         size = _("Result: {width} × {height} px")  # noqa: RUF001 - the multiplication sign is meant
         told = [size.format(width=pixels.size.width, height=pixels.size.height), *answer.notes]
         self._on_status("\n".join(told), False, False)
 
     def _fail(self, sentence: str) -> None:
         self.recipe = ""
-        self.preview.set_after(None)
+        self._after.set(None)
+        self.preview.draw()
         self._on_status(sentence, False, True)

@@ -1,17 +1,17 @@
-"""The preview's jobs: a thread that lets the daemon degrade the whole picture for the latest wish only. Without gi."""
+"""The preview's jobs: a thread that lets the daemon work for the latest wish only. Without gi."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bsrgan_plugin import connection, outcomes
-from bsrgan_plugin.degrade_options import TASK
 from bsrgan_plugin.outputs import Size
 from bsrgan_plugin.pixel_file import PixelFile
+from bsrgan_plugin.progress_text import previewing
 from bsrgan_wire.client import Client, JobCancelled, JobRequest
-from bsrgan_wire.messages import Message, State
+from bsrgan_wire.messages import Message, Progress, State
 
 DEBOUNCE_S = 0.15
 """A wish is granted when no other has come for so long: a slider that moves makes many."""
@@ -22,12 +22,12 @@ class Wish:
     """What the preview should show.
 
     Attributes:
-        parameters: of the daemon's task.
-        result: the size of the result; None when the degradation decides.
+        request: the daemon's job.
+        rows: `rows(first_row, count)` gives rows of its input; called in another thread.
     """
 
-    parameters: Mapping[str, str]
-    result: Size | None
+    request: JobRequest
+    rows: Callable[[int, int], bytes]
 
 
 @dataclass(frozen=True)
@@ -39,34 +39,38 @@ class Answer:
         recipe: JSON text of how it was made.
         notes: the daemon's sentences.
         problem: one sentence, when it failed.
+        engine_s: the network's part of the time, 0 without one.
     """
 
     pixels: PixelFile | None = None
     recipe: str = ""
     notes: tuple[str, ...] = ()
     problem: str = ""
+    engine_s: float = 0.0
 
 
 class PreviewJobs:
     """Grants the latest wish, again and again, in a thread of its own; an older wish at work is cancelled."""
 
     def __init__(
-        self, endpoint: str, source: PixelFile, channels: int, dtype: str, tell: Callable[[int, Answer], None]
+        self,
+        endpoint: str,
+        tell: Callable[[int, Answer], None],
+        tell_progress: Callable[[int, str], None] | None = None,
+        debounce_s: float = DEBOUNCE_S,
     ) -> None:
         """Prepare the thread; `start` begins it.
 
         Args:
             endpoint: as in the procedure.
-            source: the picture's rows; all of them are there when the first wish comes.
-            channels: of the picture, 1 to 4.
-            dtype: `u8` or `f32`.
             tell: called in the thread with the number that `wish` gave and its answer.
+            tell_progress: called in the thread with the number and a line of text.
+            debounce_s: how long a wish waits for another one.
         """
         self._endpoint = endpoint
-        self._source = source
-        self._channels = channels
-        self._dtype = dtype
         self._tell = tell
+        self._tell_progress = tell_progress
+        self._debounce_s = debounce_s
         self._changed = threading.Condition()
         self._latest: tuple[int, Wish] | None = None
         self._number = 0
@@ -116,7 +120,7 @@ class PreviewJobs:
         """Wait for a wish that stays the latest for a moment; None at the end."""
         with self._changed:
             while not self._is_stopped:
-                if self._changed.wait(None if self._latest is None else DEBOUNCE_S):
+                if self._changed.wait(None if self._latest is None else self._debounce_s):
                     continue
                 taken, self._latest = self._latest, None
                 return taken
@@ -131,17 +135,19 @@ class PreviewJobs:
             return self._run(client, number, wish)
 
     def _run(self, client: Client, number: int, wish: Wish) -> Answer:
-        request = degrade_request(self._source.size, self._channels, self._dtype, wish.result, wish.parameters)
+        request = wish.request
         result: list[PixelFile] = []
 
         def on_event(message: Message) -> None:
             if isinstance(message, State) and message.state == "ready" and not result:
                 result.append(PixelFile(Size(message.width, message.height), request.pixel_bytes))
+            elif isinstance(message, Progress) and self._tell_progress is not None:
+                self._tell_progress(number, previewing(message.phase, message.eta_s))
 
         try:
             state = client.run(
                 request,
-                source=self._source.rows,
+                source=wish.rows,
                 sink=lambda first, _rows, data: result[0].write(first, data),
                 on_event=on_event,
                 is_cancelled=lambda: self._is_outdated(number),
@@ -150,7 +156,7 @@ class PreviewJobs:
             for pixels in result:
                 pixels.close()
             raise
-        return Answer(result[0], state.recipe, state.notes)
+        return Answer(result[0], state.recipe, state.notes, engine_s=state.engine_s)
 
     def _say(self, number: int, answer: Answer) -> None:
         if not self._is_outdated(number):
@@ -161,28 +167,3 @@ class PreviewJobs:
     def _is_outdated(self, number: int) -> bool:
         with self._changed:
             return self._is_stopped or number != self._number
-
-
-def degrade_request(
-    size: Size, channels: int, dtype: str, result: Size | None, parameters: Mapping[str, str]
-) -> JobRequest:
-    """The daemon's job for a degradation.
-
-    Args:
-        size: of the picture.
-        channels: of the picture, 1 to 4.
-        dtype: `u8` or `f32`.
-        result: the size that is asked for; None when the degradation decides.
-        parameters: from `degrade_options.parameters`.
-    """
-    asked = result or Size(0, 0)
-    return JobRequest(
-        width=size.width,
-        height=size.height,
-        channels=channels,
-        dtype=dtype,
-        out_width=asked.width,
-        out_height=asked.height,
-        task=TASK,
-        params=dict(parameters),
-    )

@@ -59,6 +59,25 @@ class PreviewView:
         self._widget = widget
         self._keep_inside()
 
+    def rescale(self, source: Size) -> None:
+        """The same picture has another size now; its place in the middle stays."""
+        across, down = source.width / self._source.width, source.height / self._source.height
+        self._x, self._y = self._x * across, self._y * down
+        self._source = source
+        self._keep_inside()
+
+    def move_to(self, across: float, down: float) -> None:
+        """Bring a place of the picture to the middle, both 0..1 of its size."""
+        self._x, self._y = across * self._source.width, down * self._source.height
+        self._keep_inside()
+
+    def seen(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of what is seen, in 0..1 of the picture."""
+        shown = self.shown(self._source).area
+        width, height = self._source.width, self._source.height
+        right, bottom = shown.x + shown.width, shown.y + shown.height
+        return shown.x / width, shown.y / height, right / width, bottom / height
+
     def pan(self, right_px: float, down_px: float) -> None:
         """Move the picture with the pointer, by pixels of the widget."""
         self._x -= right_px / self.zoom
@@ -86,6 +105,11 @@ class PreviewView:
     def step_divider(self, steps: int) -> None:
         """Move the divider by a key; positive steps go to the right."""
         self.divider = min(max(self.divider + steps * _STEP, 0.0), 1.0)
+
+    def part(self, area: Area) -> tuple[int, int]:
+        """Where the first pixel of a part of the source stands on the widget; may be outside of it."""
+        left = self._origin(self._x, self._widget.width) + area.x * self.zoom
+        return left, self._origin(self._y, self._widget.height) + area.y * self.zoom
 
     def shown(self, picture: Size) -> Shown:
         """The part of a picture that is seen, when all of it lies where the source does.

@@ -1,0 +1,60 @@
+"""What a run will take, from what previews took on this device: size, memory and time. Without gi."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from bsrgan_plugin.outputs import Size
+from bsrgan_plugin.progress_text import duration
+from bsrgan_plugin.translation import _
+
+_UNITS = ("kB", "MB", "GB", "TB")
+
+
+class Rates:
+    """Pixels of the source that the network does in a second, by what it depends on: the best that was seen.
+
+    The first job of a size takes longer, since the engine prepares for it.
+    """
+
+    def __init__(self) -> None:
+        self._best: dict[Hashable, float] = {}
+
+    def add(self, key: Hashable, pixels: int, seconds: float) -> None:
+        """A job of so many pixels took the network so long."""
+        if seconds > 0:
+            self._best[key] = max(self._best.get(key, 0.0), pixels / seconds)
+
+    def seconds(self, key: Hashable, pixels: int) -> float | None:
+        """The time for so many pixels; None while nothing was measured."""
+        rate = self._best.get(key)
+        return pixels / rate if rate else None
+
+
+def told(result: Size, result_bytes: int, seconds: float | None) -> str:
+    """Two lines about a run.
+
+    Args:
+        result: its size.
+        result_bytes: memory of the result in GIMP.
+        seconds: time that it will take; None when nobody knows yet.
+    """
+    size = _("Result: {width} × {height} px, {memory} in GIMP")  # noqa: RUF001 - the multiplication sign is meant
+    time = _("not measured yet") if seconds is None else duration(seconds)
+    return "\n".join(
+        (
+            size.format(width=result.width, height=result.height, memory=memory(result_bytes)),
+            _("Time on this device: {time}").format(time=time),
+        )
+    )
+
+
+def memory(count: int) -> str:
+    """Bytes for people, such as `48 MB`."""
+    value = max(count, 1) / 1000
+    unit = _UNITS[0]
+    for larger in _UNITS[1:]:
+        if value < 999.5:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.3g} {unit}"

@@ -1,0 +1,143 @@
+"""Which rectangles of a result have been previewed, what is still missing, and where to ask for it. Without gi."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from bsrgan_plugin.outputs import Area, Size
+from bsrgan_wire import limits
+from bsrgan_wire.preview import Place, Rectangle, part_to_send
+
+LARGEST_SIDE_PX = 1024
+"""Of a rectangle that is asked for at once; the time goes with its area."""
+CACHE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A rectangle of a result, for any position of the sliders.
+
+    Attributes:
+        area: where it lies, in pixels of the result.
+        pictures: network, textured and base as in `preview_blend.mix`.
+    """
+
+    area: Area
+    pictures: tuple[bytes, bytes, bytes]
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory that it takes."""
+        return sum(map(len, self.pictures))
+
+
+class PatchCache:
+    """The patches that were made last, by what they depend on; the oldest ones go when there are too many."""
+
+    def __init__(self, limit_bytes: int = CACHE_BYTES) -> None:
+        """Hold nothing.
+
+        Args:
+            limit_bytes: memory for all patches; the newest one stays even when it is larger.
+        """
+        self._limit = limit_bytes
+        self._patches: OrderedDict[tuple[Hashable, Area], Patch] = OrderedDict()
+
+    def add(self, key: Hashable, patch: Patch) -> None:
+        """Keep a patch."""
+        self._patches.pop((key, patch.area), None)
+        self._patches[key, patch.area] = patch
+        while len(self._patches) > 1 and self._held() > self._limit:
+            self._patches.popitem(last=False)
+
+    def near(self, key: Hashable, visible: Area) -> list[Patch]:
+        """The patches that show something of a rectangle, oldest first; they count as used now."""
+        found = [place for place in self._patches if place[0] == key and _common(place[1], visible)]
+        for place in found:
+            self._patches.move_to_end(place)
+        return [self._patches[place] for place in found]
+
+    def missing(self, key: Hashable, visible: Area) -> Area | None:
+        """The smallest rectangle that holds everything of `visible` that no patch shows; None when all is there.
+
+        Patches are taken one by one: one that covers all of a side lets the rectangle shrink there.
+        """
+        patches = [patch.area for patch in self.near(key, visible)]
+        left = visible
+        while True:
+            before = left
+            for area in patches:
+                rest = _without(left, area)
+                if rest is None:
+                    return None
+                left = rest
+            if left == before:
+                return left
+
+    def _held(self) -> int:
+        return sum(patch.bytes_held for patch in self._patches.values())
+
+
+def place_of(source: Size, result: Size, visible: Area) -> Place:
+    """Where to ask for a rectangle of a result: its middle, when it is more than can be asked for at once.
+
+    Args:
+        source: the size of what is upscaled.
+        result: the size of the whole result.
+        visible: what is to be seen of it.
+    """
+    picture, whole = (source.width, source.height), (result.width, result.height)
+    side = LARGEST_SIDE_PX
+    while True:
+        rectangle = _middle(visible, side)
+        part = part_to_send(picture, whole, rectangle)
+        if part.area <= limits.PREVIEW_PX or side == 1:
+            return Place(picture, whole, part, rectangle)
+        side //= 2
+
+
+def network_px(place: Place) -> int:
+    """Pixels of the source that the network works on for a preview, which its time goes with."""
+    return part_to_send(place.picture, place.result, place.rectangle, limits.PREVIEW_MARGIN_PX).area
+
+
+def area_of(rectangle: Rectangle) -> Area:
+    """The same rectangle as the plug-in's own type."""
+    return Area(rectangle.left, rectangle.top, rectangle.width, rectangle.height)
+
+
+def _middle(area: Area, side: int) -> Rectangle:
+    width, height = min(area.width, side), min(area.height, side)
+    return Rectangle(area.x + (area.width - width) // 2, area.y + (area.height - height) // 2, width, height)
+
+
+def _common(one: Area, other: Area) -> bool:
+    across = one.x < other.x + other.width and other.x < one.x + one.width
+    return across and one.y < other.y + other.height and other.y < one.y + one.height
+
+
+def _without(area: Area, covered: Area) -> Area | None:
+    """What is left of `area`, as a rectangle; None for nothing."""
+    x, width = _rest(area.x, area.width, covered.x, covered.width)
+    y, height = _rest(area.y, area.height, covered.y, covered.height)
+    if not width and not height:
+        return None
+    if not height:
+        return Area(x, area.y, width, area.height)
+    if not width:
+        return Area(area.x, y, area.width, height)
+    return area
+
+
+def _rest(first: int, length: int, begin: int, covered: int) -> tuple[int, int]:
+    """What a span leaves of another one: all of it, one end, or nothing (length 0)."""
+    end, last = begin + covered, first + length
+    if begin <= first and end >= last:
+        return first, 0
+    if begin <= first < end:
+        return end, last - end
+    if begin < last <= end:
+        return first, begin - first
+    return first, length

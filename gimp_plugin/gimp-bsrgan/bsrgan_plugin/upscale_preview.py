@@ -1,0 +1,227 @@
+"""The live preview of the upscale dialog: asks for what is seen and not there yet, and mixes it as the sliders say."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Hashable
+
+from gi.repository import GdkPixbuf, Gimp, GLib
+
+from bsrgan_plugin.forecast import Rates
+from bsrgan_plugin.layers import as_seen, format_of
+from bsrgan_plugin.outputs import Area, Placement, Size, Source
+from bsrgan_plugin.pixel_file import PixelFile
+from bsrgan_plugin.preview_jobs import Answer, PreviewJobs, Wish
+from bsrgan_plugin.preview_mixture import Mixture
+from bsrgan_plugin.preview_overview import Overview
+from bsrgan_plugin.preview_patches import Patch, PatchCache, area_of, network_px, place_of
+from bsrgan_plugin.preview_pictures import LayerPixels, Picture, converted, eight_bit
+from bsrgan_plugin.preview_widget import Preview
+from bsrgan_plugin.translation import _
+from bsrgan_plugin.upscale_options import Options
+from bsrgan_wire.preview import PICTURES, Place
+
+SIDE_PX = 480
+"""Least width and height of the view."""
+_SETTLED_MS = 80
+"""The view is asked for when it has not moved for so long."""
+
+
+class UpscalePreview:
+    """Shows a part of the result, the same pixels as the run will give.
+
+    Everything here runs in the main thread; only `PreviewJobs` has one of its own, and knows neither GIMP nor GTK.
+
+    Attributes:
+        preview: the large view's owner.
+        overview: the small one's.
+    """
+
+    def __init__(
+        self,
+        layer: Gimp.Layer,
+        source: Source,
+        endpoint: str,
+        on_zoom: Callable[[int], None],
+        on_status: Callable[[str, bool, bool], None],
+        on_rate: Callable[[], None],
+    ) -> None:
+        """Prepare the preview; `start` begins it.
+
+        Args:
+            layer: the layer.
+            source: its geometry and the area that is upscaled.
+            endpoint: as in the procedure.
+            on_zoom: told the zoom when the user changed it on the view.
+            on_status: told one line of text, whether something is under way, and whether something is wrong.
+            on_rate: called when `seconds` may know more.
+        """
+        self._layer = layer
+        self._area = source.area
+        self._on_status = on_status
+        self._on_rate = on_rate
+        self._pixels = format_of(layer)
+        self._shown_pixels = eight_bit(self._pixels)
+        self._before = Picture(self._pixels, GdkPixbuf.InterpType.BILINEAR)
+        self._after = Mixture(self._before, self._shown_pixels)
+        self.preview = Preview(source.area.size, self._before, self._after, on_zoom, self._on_view, SIDE_PX)
+        self.overview = Overview(source.area.size, self.preview.view, self.preview.move)
+        self._jobs = PreviewJobs(endpoint, self._tell, self._tell_progress, debounce_s=0.0)
+        self._open = contextlib.ExitStack()
+        self._read: LayerPixels | None = None
+        self._cache, self._rates = PatchCache(), Rates()
+        self._options: Options | None = None
+        self._result = source.area.size
+        self._timer = 0
+        self._number = 0
+        self._place: Place | None = None
+        self._problem = ""
+
+    def start(self) -> None:
+        """Begin to work."""
+        seen = self._open.enter_context(as_seen(self._layer))
+        self._read = LayerPixels(seen, self._area, self._pixels)
+        self._open.callback(self._read.close)
+        self._before.set(self._read)
+        self.overview.read(seen, self._area)
+        self._jobs.start()
+        self.preview.move()
+
+    def show(self, options: Options, placement: Placement) -> None:
+        """Show what a run with these arguments will give."""
+        self._options = options
+        self._after.set_sliders(options.strength / 100, options.texture / 100)
+        if placement.result != self._result:
+            self._result = placement.result
+            self.preview.view.rescale(placement.result)
+        self.preview.move()
+
+    def refuse(self, sentence: str) -> None:
+        """Show that there will be no result."""
+        self._options = None
+        self._withdraw()
+        self._after.show([])
+        self.preview.draw()
+        self._on_status(sentence, False, True)
+
+    def retry(self) -> None:
+        """Ask again for what has failed; the daemon can do more now."""
+        if self._problem:
+            self._problem = ""
+            self._on_view()
+
+    def seconds(self) -> float | None:
+        """The time of a whole run with the last arguments, from what previews took; None while nobody knows."""
+        if self._options is None:
+            return None
+        return self._rates.seconds(_network_key(self._options), self._area.width * self._area.height)
+
+    def stop(self) -> None:
+        """End everything; may be called while something is under way."""
+        self._options = None
+        self._withdraw()
+        self._jobs.stop()
+        self._before.set(None)
+        self._open.close()
+
+    # --- asking ----------------------------------------------------------------------------------------------
+
+    def _on_view(self) -> None:
+        """Something else is seen: show what is there, and ask for the rest when the view has settled."""
+        self.overview.draw()
+        if self._options is None or self._read is None:
+            return
+        visible = self._visible()
+        self._after.show(self._cache.near(self._key(self._options), visible))
+        self.preview.draw()
+        if self._timer:
+            GLib.source_remove(self._timer)
+        self._timer = GLib.timeout_add(_SETTLED_MS, self._ask)
+
+    def _ask(self) -> bool:
+        self._timer = 0
+        if self._options is None or self._problem:
+            return False
+        missing = self._cache.missing(self._key(self._options), self._visible())
+        if missing is None:
+            self._withdraw()
+            self._on_status(_("The preview shows what the run will give."), False, False)
+            return False
+        place = place_of(self._area.size, self._result, missing)
+        if self._number and place == self._place:
+            return False  # it is being worked on
+        self._place = place
+        self._number = self._jobs.wish(self._wish(place, self._options))
+        self._on_status(_("Working on the preview…"), True, False)
+        return False  # GLib: not again
+
+    def _wish(self, place: Place, options: Options) -> Wish:
+        assert self._read is not None
+        pixels = self._pixels
+        request = place.request(pixels.channels, pixels.dtype, model=options.model, params=options.network_parameters)
+        # Read here: the thread must not touch GIMP.
+        data = self._read.window(area_of(place.part))
+
+        def rows(first: int, count: int) -> bytes:
+            return data[first * request.row_bytes : (first + count) * request.row_bytes]
+
+        return Wish(request, rows)
+
+    def _withdraw(self) -> None:
+        if self._timer:
+            GLib.source_remove(self._timer)
+            self._timer = 0
+        if self._number:
+            self._jobs.withdraw()
+        self._number, self._place, self._problem = 0, None, ""
+
+    def _visible(self) -> Area:
+        return self.preview.view.shown(self._result).area
+
+    def _key(self, options: Options) -> Hashable:
+        """What the pixels of a patch depend on."""
+        return (_network_key(options), self._result)
+
+    # --- answers ---------------------------------------------------------------------------------------------
+
+    def _tell(self, number: int, answer: Answer) -> None:
+        GLib.idle_add(self._take, number, answer)
+
+    def _tell_progress(self, number: int, text: str) -> None:
+        GLib.idle_add(self._show_progress, number, text)
+
+    def _show_progress(self, number: int, text: str) -> bool:
+        if number == self._number:
+            self._on_status(text, True, False)
+        return False  # GLib: not again
+
+    def _take(self, number: int, answer: Answer) -> bool:
+        try:
+            if number == self._number and self._options is not None and self._place is not None:
+                self._use(answer, self._options, self._place)
+        finally:
+            if answer.pixels is not None:
+                answer.pixels.close()
+        return False  # GLib: not again
+
+    def _use(self, answer: Answer, options: Options, place: Place) -> None:
+        self._number, self._place = 0, None
+        if answer.pixels is None:
+            self._problem = answer.problem
+            self._on_status(answer.problem, False, True)
+            return
+        self._cache.add(self._key(options), self._patch(answer.pixels, area_of(place.rectangle)))
+        self._rates.add(_network_key(options), network_px(place), answer.engine_s)
+        self._on_view()
+        self._on_rate()
+
+    def _patch(self, pixels: PixelFile, area: Area) -> Patch:
+        whole = Size(area.width, PICTURES * area.height)
+        data = converted(pixels.rows(0, whole.height), whole, self._pixels, self._shown_pixels.babl_name)
+        third = len(data) // PICTURES
+        return Patch(area, (data[:third], data[third : 2 * third], data[2 * third :]))
+
+
+def _network_key(options: Options) -> Hashable:
+    """What the network's work depends on, for pictures and rates alike."""
+    return (options.model, options.precision)
