@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from support.gimp_checks import cases
+
 INSIDE = "upscale_refusals"
 
 
 @pytest.mark.parametrize(
     ("check", "status", "word"),
     [
-        ("check_group", "CALLING_ERROR", "group"),
+        ("check_empty_group", "CALLING_ERROR", "group"),
         ("check_mask", "CALLING_ERROR", "mask"),
         ("check_channel", "CALLING_ERROR", "channel"),
         ("check_selection", "CALLING_ERROR", "layer"),
-        ("check_floating", "CALLING_ERROR", "floating"),
+        ("check_floating_mask", "CALLING_ERROR", "floating"),
         ("check_indexed", "CALLING_ERROR", "Mode"),
-        ("check_nothing", "CALLING_ERROR", "one layer"),
-        ("check_two", "CALLING_ERROR", "one layer"),
+        ("check_nothing", "CALLING_ERROR", "Select a layer"),
+        ("check_mask_among_layers", "CALLING_ERROR", "mask"),
         ("check_selection_beside", "CALLING_ERROR", "selection"),
         ("check_nan", "EXECUTION_ERROR", "NaN"),
         ("check_infinite", "EXECUTION_ERROR", "infinite"),
@@ -25,6 +27,7 @@ INSIDE = "upscale_refusals"
         ("check_model_path", "EXECUTION_ERROR", "model"),
         ("check_too_long", "CALLING_ERROR", "smaller area"),
         ("check_canvas_too_long", "CALLING_ERROR", "smaller scale"),
+        *((check, "CALLING_ERROR", "") for check in cases(INSIDE, "check_argument")),
     ],
 )
 def test_refused(outcome, status, word):

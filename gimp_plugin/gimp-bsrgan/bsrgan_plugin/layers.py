@@ -85,10 +85,27 @@ def as_seen(layer: Gimp.Layer) -> Iterator[Gimp.Layer]:
         for live in copy.get_filters():
             if not live.get_visible():
                 live.delete()
-        copy.merge_filters()
-        yield copy
+        yield _merged_group(copy) if copy.is_group() else _merged_filters(copy)
     finally:
         scratch.delete()
+
+
+def _merged_filters(layer: Gimp.Layer) -> Gimp.Layer:
+    layer.merge_filters()
+    return layer
+
+
+def _merged_group(group: Gimp.Layer) -> Gimp.Layer:
+    """A plain layer with what the group shows, its filters included; GIMP merges no filters into a group itself."""
+    image = group.get_image()
+    if group.get_mask() is not None:
+        # It becomes the mask of the result, so it must not cut twice.
+        group.remove_mask(Gimp.MaskApplyMode.DISCARD)
+    group.set_visible(True)
+    group.set_opacity(100.0)
+    group.set_mode(Gimp.LayerMode.NORMAL)
+    group.set_offsets(0, 0)
+    return image.merge_visible_layers(Gimp.MergeType.CLIP_TO_IMAGE)
 
 
 class RowReader:

@@ -62,7 +62,7 @@ class Result:
         self._is_inserted = False
         self._source_image = source_layer.get_image()
         is_new_image = placement.mode is OutputMode.NEW_IMAGE
-        self.image = _image_like(self._source_image, placement) if is_new_image else self._source_image
+        self.image = image_like(self._source_image, placement) if is_new_image else self._source_image
         size = placement.result
         self.layer = Gimp.Layer.new(
             self.image,
@@ -115,19 +115,40 @@ class Result:
         self.image.clean_all()
 
     def _insert_above(self, below: Gimp.Layer, stencil: Gimp.Layer | None) -> None:
-        image, source, placement = self._source_image, self._source_layer, self._placement
+        image, placement = self._source_image, self._placement
         with undo_group(image):
+            settle(image)
             if placement.canvas != self._source.image:
-                _enlarge(image, placement)
-            image.insert_layer(self.layer, below.get_parent(), image.get_item_position(below))
-            self.layer.set_offsets(placement.offset_x, placement.offset_y)
-            _blend_like(self.layer, source)
+                enlarge(image, placement)
+            put_above(below, self.layer, self._source_layer, placement)
             if stencil is not None:
                 cut(self.layer, stencil, placement.result)
-            if self._source.is_whole_layer and _is_see_through(below):
-                # Both together would show every half-transparent pixel twice.
-                below.set_visible(False)
+            if self._source.is_whole_layer and is_see_through(below):
+                hide(below)
             image.set_selected_layers([self.layer])
+
+
+def settle(image: Gimp.Image) -> None:
+    """Make a floating selection a layer: nothing can be inserted while it floats."""
+    if (floating := image.get_floating_sel()) is not None and not Gimp.floating_sel_to_layer(floating):
+        raise ImageChanged(_("GIMP could not make the floating selection a layer; anchor it first."))
+
+
+def put_above(below: Gimp.Layer, layer: Gimp.Layer, source_layer: Gimp.Layer, placement: Placement) -> None:
+    """Insert a result above another layer, at its place, and as visible as its source."""
+    image = below.get_image()
+    image.insert_layer(layer, below.get_parent(), image.get_item_position(below))
+    layer.set_offsets(placement.offset_x, placement.offset_y)
+    blend_like(layer, source_layer)
+    layer.set_visible(source_layer.get_visible())
+
+
+def hide(layer: Gimp.Layer) -> None:
+    """Make a source invisible below its result: both together would show every half-transparent pixel twice."""
+    is_locked = layer.get_lock_visibility()
+    layer.set_lock_visibility(False)
+    layer.set_visible(False)
+    layer.set_lock_visibility(is_locked)
 
 
 @contextlib.contextmanager
@@ -140,7 +161,7 @@ def undo_group(image: Gimp.Image) -> Iterator[None]:
         image.undo_group_end()
 
 
-def _enlarge(image: Gimp.Image, placement: Placement) -> None:
+def enlarge(image: Gimp.Image, placement: Placement) -> None:
     """Scale the picture. GIMP blurs the edges of a rectangular selection by that, so it is drawn again."""
     rectangle = _selected_rectangle(image)
     old, new = Size(image.get_width(), image.get_height()), placement.canvas
@@ -176,7 +197,7 @@ def _selected_rectangle(image: Gimp.Image) -> Area | None:
     return rectangle if is_plain_rectangle(image, rectangle) else None
 
 
-def _image_like(image: Gimp.Image, placement: Placement) -> Gimp.Image:
+def image_like(image: Gimp.Image, placement: Placement) -> Gimp.Image:
     """An empty picture with the precision, profile, resolution and metadata of `image`."""
     base = image.get_base_type()
     if base == Gimp.ImageBaseType.INDEXED:
@@ -203,15 +224,17 @@ def _layer_type(channels: int) -> Gimp.ImageType:
     }[channels]
 
 
-def _blend_like(layer: Gimp.Layer, source: Gimp.Layer) -> None:
-    """Let `layer` act on what lies below it as `source` does."""
-    layer.set_mode(source.get_mode())
-    layer.set_blend_space(source.get_blend_space())
-    layer.set_composite_space(source.get_composite_space())
-    layer.set_composite_mode(source.get_composite_mode())
+def blend_like(layer: Gimp.Layer, source: Gimp.Layer) -> None:
+    """Let `layer` act on what lies below it as `source` does; a pass-through group's merged copy is a normal layer."""
+    if source.get_mode() != Gimp.LayerMode.PASS_THROUGH:
+        layer.set_mode(source.get_mode())
+        layer.set_blend_space(source.get_blend_space())
+        layer.set_composite_space(source.get_composite_space())
+        layer.set_composite_mode(source.get_composite_mode())
     layer.set_opacity(source.get_opacity())
 
 
-def _is_see_through(layer: Gimp.Layer) -> bool:
+def is_see_through(layer: Gimp.Layer) -> bool:
+    """Whether what lies below may show through a layer."""
     is_plain = layer.get_mode() in (Gimp.LayerMode.NORMAL, Gimp.LayerMode.NORMAL_LEGACY)
     return layer.has_alpha() or layer.get_mask() is not None or layer.get_opacity() < 100.0 or not is_plain

@@ -104,7 +104,7 @@ def check_side(side: int, result: int) -> None:
 
 
 def _out_of_range(factor: float) -> Refusal:
-    text = _("The result must be {least:g} to {most:g} times as large as before, not {factor:.4g} times.")
+    text = _("The result must be {least:g} to {most:g} times as large as before, not {factor:.6g} times.")
     return Refusal(text.format(least=LEAST_FACTOR, most=MOST_FACTOR, factor=factor))
 
 

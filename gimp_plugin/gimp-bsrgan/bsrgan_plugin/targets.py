@@ -32,6 +32,48 @@ def the_layer(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer:
     return drawable
 
 
+def the_layers(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> list[Gimp.Layer]:
+    """The layers that are to be upscaled, from top to bottom; what lies in a group of them goes with the group.
+
+    Raises:
+        Refusal: there is none, or a mask or channel among them, or a floating selection that lies on one.
+    """
+    if not drawables:
+        raise Refusal(_("Select a layer and run the filter again."))
+    for drawable in drawables:
+        if isinstance(drawable, Gimp.LayerMask):
+            raise Refusal(_("A layer mask cannot be worked on by itself; click the layer's picture first."))
+        if not isinstance(drawable, Gimp.Layer):
+            raise Refusal(_("A channel cannot be worked on; select a layer and run the filter again."))
+        if drawable.is_group() and not drawable.get_children():
+            raise Refusal(_("The layer group is empty; select another layer."))
+    if image.get_floating_sel() is not None and not isinstance(image.floating_sel_attached_to(), Gimp.Layer):
+        raise Refusal(_("The floating selection lies on a mask or channel; anchor it first."))
+    chosen = {drawable.get_id() for drawable in drawables}
+    return [
+        layer for layer in _stacked(image.get_layers()) if layer.get_id() in chosen and not _is_within(layer, chosen)
+    ]
+
+
+def _stacked(layers: list[Gimp.Layer]) -> list[Gimp.Layer]:
+    """All layers with those in groups, each group before what is in it."""
+    found = []
+    for layer in layers:
+        found.append(layer)
+        if layer.is_group():
+            found += _stacked(layer.get_children())
+    return found
+
+
+def _is_within(layer: Gimp.Layer, chosen: set[int]) -> bool:
+    parent = layer.get_parent()
+    while parent is not None:
+        if parent.get_id() in chosen:
+            return True
+        parent = parent.get_parent()
+    return False
+
+
 def source_of(image: Gimp.Image, layer: Gimp.Layer) -> Source:
     """What of `layer` is worked on: the selected part, or all of it.
 

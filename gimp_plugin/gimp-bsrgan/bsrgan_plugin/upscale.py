@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from gi.repository import Gimp
 
-from bsrgan_plugin import job, outcomes, progress
+from bsrgan_plugin import job, outcomes, progress, several
 from bsrgan_plugin.layers import limit_cache
 from bsrgan_plugin.outputs import OutputMode, place
+from bsrgan_plugin.remarks import remarks
 from bsrgan_plugin.sizing_arguments import sizing_of
-from bsrgan_plugin.targets import source_of, the_layer
+from bsrgan_plugin.targets import source_of, the_layers
 from bsrgan_plugin.translation import _
 from bsrgan_plugin.upscale_options import options_of
 
@@ -28,30 +29,34 @@ def run(
         procedure: `plug-in-bsrgan-upscale`.
         run_mode: INTERACTIVE shows the dialog first.
         image: the picture.
-        drawables: what is selected in it; must be one layer.
+        drawables: what is selected in it; one layer or more.
         config: the arguments; the dialog writes into it.
 
     Raises:
         Exception: whatever ended the run; `outcomes.of_error` knows the sentence. The picture is as it was then.
     """
     limit_cache()
-    layer = the_layer(image, drawables)
-    source = source_of(image, layer)
+    layers = the_layers(image, drawables)
+    sources = [source_of(image, layer) for layer in layers]
     if run_mode == Gimp.RunMode.INTERACTIVE:
         from bsrgan_plugin import dialog
 
-        if not dialog.ask(procedure, config, layer, source):
+        if not dialog.ask(procedure, config, layers[0], sources[0]):
             raise outcomes.Cancelled
     options = options_of(config)
-    source = replace(source, asked=sizing_of(config))
+    sources = [replace(source, asked=sizing_of(config)) for source in sources]
     # The name of the result tells the factor, whichever way the size was asked for.
-    options = replace(options, scale=place(source, options.mode, options.scale).factor)
+    options = replace(options, scale=place(sources[0], options.mode, options.scale).factor)
+    told = tuple(dict.fromkeys(note for layer in layers for note in remarks(layer, options.mode)))
     with progress.open_progress(run_mode, _("BSRGAN Upscale")) as shown:
-        done = job.upscale(layer, source, options, shown)
+        if len(layers) == 1:
+            done = job.upscale(layers[0], sources[0], options, shown)
+        else:
+            done = several.upscale(layers, sources, options, shown)
     if run_mode != Gimp.RunMode.NONINTERACTIVE:
         if options.mode is OutputMode.NEW_IMAGE:
             display(done.image)
-        for note in done.notes:
+        for note in (*told, *done.notes):
             Gimp.message(note)
     Gimp.displays_flush()
     return done

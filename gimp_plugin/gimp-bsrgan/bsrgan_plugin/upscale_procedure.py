@@ -21,6 +21,8 @@ _FLAGS = GObject.ParamFlags.READWRITE
 def describe(procedure: Gimp.ImageProcedure) -> None:
     """Give the procedure its menu entry, texts, arguments and return values."""
     procedure.set_menu_label(_("_BSRGAN Upscale…"))
+    several = Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES
+    procedure.set_sensitivity_mask(several)
     procedure.set_documentation(
         _("Enlarge the layer with a trained super-resolution network"),
         _(

@@ -7,6 +7,21 @@ from typing import Any
 
 from support.gimp_inside import add_layer, fill, fingerprint, new_image, upscale
 
+CASES: dict[str, dict[str, Any]] = {
+    "check_argument": {
+        "scale-large": {"scale": 99},
+        "scale-zero": {"scale": 0.0},
+        "scale-negative": {"scale": -3},
+        "scale-same-size": {"scale": 99, "output": "same-size"},
+        "percent": {"percent": 5.0},
+        "width": {"width": 100_000},
+        "height-negative": {"height": -5},
+        "two-ways": {"width": 20, "percent": 200.0},
+        "paper-without-dpi": {"print_width": 100.0},
+        "dpi": {"dpi": -300.0},
+    }
+}
+
 
 def refused(image: Any, drawables: Any, **arguments: Any) -> dict[str, str]:
     """Call the plug-in, hold it to leaving everything as it was, and return its status and sentence."""
@@ -21,14 +36,13 @@ def refused(image: Any, drawables: Any, **arguments: Any) -> dict[str, str]:
     return {"status": ended.status, "text": ended.text}
 
 
-def check_group(options: dict[str, Any]) -> dict[str, str]:
-    """A layer group."""
+def check_empty_group(options: dict[str, Any]) -> dict[str, str]:
+    """A layer group that holds nothing."""
     from gi.repository import Gimp
 
     image, _layer = new_image(10, 10, "RGB", 1)
     group = Gimp.GroupLayer.new(image, "group")
     image.insert_layer(group, None, 0)
-    add_layer(image, 8, 8, "RGB", 2, group)
     return refused(image, group)
 
 
@@ -58,13 +72,15 @@ def check_selection(options: dict[str, Any]) -> dict[str, str]:
     return refused(image, image.get_selection())
 
 
-def check_floating(options: dict[str, Any]) -> dict[str, str]:
-    """A floating selection."""
+def check_floating_mask(options: dict[str, Any]) -> dict[str, str]:
+    """A floating selection that lies on a layer mask, where it cannot become a layer."""
     from gi.repository import Gimp
 
     image, layer = new_image(10, 10, "RGB", 1)
+    mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+    layer.add_mask(mask)
     image.select_rectangle(Gimp.ChannelOps.REPLACE, 2, 2, 5, 5)
-    floating = Gimp.Selection.float(image, [layer], 1, 1)
+    floating = Gimp.Selection.float(image, [mask], 1, 1)
     return refused(image, floating)
 
 
@@ -83,10 +99,14 @@ def check_nothing(options: dict[str, Any]) -> dict[str, str]:
     return refused(image, [])
 
 
-def check_two(options: dict[str, Any]) -> dict[str, str]:
-    """Two layers at once."""
+def check_mask_among_layers(options: dict[str, Any]) -> dict[str, str]:
+    """A layer and a mask at once."""
+    from gi.repository import Gimp
+
     image, layer = new_image(10, 10, "RGB", 1)
-    return refused(image, [layer, add_layer(image, 5, 5, "RGB", 2)])
+    mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+    layer.add_mask(mask)
+    return refused(image, [add_layer(image, 5, 5, "RGB", 2), mask])
 
 
 def check_selection_beside(options: dict[str, Any]) -> dict[str, str]:
@@ -136,3 +156,9 @@ def check_canvas_too_long(options: dict[str, Any]) -> dict[str, str]:
     image, _below = new_image(200_000, 1, "GRAY", 1)
     layer = add_layer(image, 10, 1, "GRAY", 2)
     return refused(image, layer, output="new-layer", scale=4)
+
+
+def check_argument(options: dict[str, Any], case: dict[str, Any]) -> dict[str, str]:
+    """A size that cannot be; GIMP alone would take the default for it without a word."""
+    image, layer = new_image(10, 10, "RGB", 1)
+    return refused(image, layer, **case)
