@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine import torch_runtime
+from bsrgan_backend.engine import torch_engine, torch_runtime
 from bsrgan_backend.engine.device_engine import DeviceEngine
 from bsrgan_backend.engine.torch_engine import half_of
 from bsrgan_backend.engine.torch_network import TorchNetwork
@@ -54,9 +56,19 @@ class Bench:
         self.weights = weights
         self.scale = scale
         self.threads = threads
-        self.network = TorchNetwork(weights, device, half_of(device) or "bf16", threads)
-        self.engine = DeviceEngine(self.network, threads, None)
-        self.engine.prefer("fast")
+        if self.is_card:
+            # As the worker loads it: self-test against the processor, and the fastest way of the blocks.
+            folder = Path(tempfile.mkdtemp(prefix="prove-"))
+            self.engine = torch_engine.load(weights, folder, device=device.label, threads=threads, precision="fast")
+            self.network = self.engine.arithmetic
+            self.findings = "; ".join(f"{path.stem[:6]}: {path.read_text('utf-8')}" for path in folder.glob("*.json"))
+            shutil.rmtree(folder)
+        else:
+            # The fast precision is exercised on every processor, whether it is worth it or not.
+            self.network = TorchNetwork(weights, device, half_of(device) or "bf16", threads)
+            self.engine = DeviceEngine(self.network, threads, None)
+            self.engine.prefer("fast")
+            self.findings = "none measured"
 
     @property
     def is_card(self) -> bool:

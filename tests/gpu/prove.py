@@ -86,6 +86,7 @@ def _heading(bench: object, asked: argparse.Namespace) -> str:
         f"CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}",
         f"products in {bench.network.half}",
         weights,
+        f"self-test and ways: {bench.findings}",
     ]
     table = "| what | found | must be | is so |\n| --- | --- | --- | --- |"
     return f"### {today}: {bench.device.name}\n\n{'; '.join(facts)}.\n\n{table}"
