@@ -99,3 +99,33 @@ def test_zooming_goes_by_steps_and_stops_at_both_ends():
         view.zoom_by(steps)
         zooms.append(view.zoom)
     assert zooms == [1, 2, 4, 4, 2]
+
+
+@settings(deadline=None, max_examples=200)
+@given(width=sides, height=sides, across=st.floats(0, 1), down=st.floats(0, 1), factor=st.integers(1, 4))
+def test_a_place_that_is_picked_stays_when_the_scale_changes(width, height, across, down, factor):
+    """The spot comes to the middle as far as the edges let it, and is still there in a larger result."""
+    view = view_of(Size(width, height), Size(300, 200))
+    view.move_to(across, down)
+    left, top, right, bottom = view.seen()
+    assert 0 <= left < right <= 1
+    assert 0 <= top < bottom <= 1
+    assert left - 1 / width <= across <= right + 1 / width
+    assert top - 1 / height <= down <= bottom + 1 / height
+    before = ((left + right) / 2, (top + bottom) / 2)
+    view.rescale(Size(width * factor, height * factor))
+    left, top, right, bottom = view.seen()
+    assert abs((left + right) / 2 - before[0]) <= 2 / width
+    assert abs((top + bottom) / 2 - before[1]) <= 2 / height
+
+
+@settings(deadline=None, max_examples=100)
+@given(panned=moves, zoom=st.sampled_from(ZOOMS))
+def test_a_part_lies_where_the_whole_has_it(panned, zoom):
+    """A rectangle of the result is painted at the very pixels that it has in the whole."""
+    view = view_of(Size(900, 700), Size(300, 200), zoom)
+    for right, below in panned:
+        view.pan(right, below)
+    shown = view.shown(Size(900, 700))
+    assert view.part(shown.area) == (shown.x, shown.y)
+    assert view.part(Area(0, 0, 1, 1)) == (shown.x - shown.area.x * zoom, shown.y - shown.area.y * zoom)

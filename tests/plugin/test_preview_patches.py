@@ -1,0 +1,116 @@
+"""What of a result has been previewed, and what is asked for."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bsrgan_plugin.outputs import Area, Size
+from bsrgan_plugin.preview_patches import LARGEST_SIDE_PX, Patch, PatchCache, area_of, network_px, place_of
+from bsrgan_wire import limits
+from bsrgan_wire.preview import PICTURES, Place
+
+KEY = ("model", "auto")
+areas = st.builds(Area, st.integers(0, 12), st.integers(0, 12), st.integers(1, 12), st.integers(1, 12))
+
+
+def patch(area, count=1):
+    """A patch of an area."""
+    return Patch(area, (b"n" * count, b"t" * count, b"b" * count))
+
+
+def points(area):
+    """Its pixels."""
+    return {(x, y) for x in range(area.x, area.x + area.width) for y in range(area.y, area.y + area.height)}
+
+
+@settings(deadline=None, max_examples=300)
+@given(visible=areas, made=st.lists(areas, max_size=4))
+def test_nothing_that_is_missing_is_forgotten(visible, made):
+    """The rectangle that is asked for lies in the view and holds each pixel that no patch shows."""
+    cache = PatchCache()
+    for area in made:
+        cache.add(KEY, patch(area))
+    covered = set().union(*map(points, made))
+    missing = cache.missing(KEY, visible)
+    asked = points(missing) if missing else set()
+    assert points(visible) - covered <= asked <= points(visible)
+
+
+def test_what_was_seen_is_not_asked_for_again():
+    """A view that comes back is there at once, and one moved aside asks for the new strip only."""
+    cache = PatchCache()
+    cache.add(KEY, patch(Area(100, 50, 480, 480)))
+    assert cache.missing(KEY, Area(100, 50, 480, 480)) is None
+    assert cache.missing(KEY, Area(140, 50, 480, 480)) == Area(580, 50, 40, 480)
+    assert cache.missing(KEY, Area(100, 20, 480, 480)) == Area(100, 20, 480, 30)
+
+
+def test_two_halves_make_a_whole():
+    """Patches side by side show a view together, whichever came first."""
+    for halves in ((Area(0, 0, 5, 9), Area(5, 0, 5, 9)), (Area(5, 0, 5, 9), Area(0, 0, 5, 9))):
+        cache = PatchCache()
+        for area in halves:
+            cache.add(KEY, patch(area))
+        assert cache.missing(KEY, Area(2, 1, 6, 6)) is None
+
+
+def test_other_settings_have_other_patches():
+    """A patch of another model or size shows nothing of this one."""
+    cache = PatchCache()
+    cache.add(KEY, patch(Area(0, 0, 9, 9)))
+    assert cache.missing("another", Area(0, 0, 9, 9)) == Area(0, 0, 9, 9)
+    assert cache.near("another", Area(0, 0, 9, 9)) == []
+
+
+def test_the_longest_unused_goes_first():
+    """When there is no more room, what was shown last stays; one patch alone may be larger than the room."""
+    cache = PatchCache(limit_bytes=6)
+    first, second, third = (Area(20 * place, 0, 10, 10) for place in range(3))
+    cache.add(KEY, patch(first))
+    cache.add(KEY, patch(second))
+    assert [found.area for found in cache.near(KEY, first)] == [first]
+    cache.add(KEY, patch(third))
+    assert cache.near(KEY, second) == []
+    assert [found.area for found in cache.near(KEY, first)] == [first]
+    cache.add(KEY, patch(second, 9))
+    assert [found.area for found in cache.near(KEY, Area(0, 0, 90, 90))] == [second]
+
+
+@st.composite
+def views(draw):
+    """A picture, its result, and a rectangle of that."""
+    source = Size(draw(st.integers(1, 9000)), draw(st.integers(1, 9000)))
+    factor = draw(st.sampled_from([0.25, 0.5, 1, 2, 3, 4, 7.3]))
+    result = Size(max(1, round(source.width * factor)), max(1, round(source.height * factor)))
+    x, y = draw(st.integers(0, result.width - 1)), draw(st.integers(0, result.height - 1))
+    width = draw(st.integers(1, min(result.width - x, 3000)))
+    return source, result, Area(x, y, width, draw(st.integers(1, min(result.height - y, 3000))))
+
+
+@settings(deadline=None, max_examples=200)
+@given(case=views())
+def test_what_is_asked_for_can_be_asked_for(case):
+    """The daemon's own check takes every place, however large the view; it lies within what is seen."""
+    source, result, visible = case
+    place = place_of(source, result, visible)
+    request = place.request(3, "u8")
+    sizes = (request.width, request.height, request.out_width, request.out_height)
+    assert Place.read(request.params, *sizes) == place
+    rectangle = area_of(place.rectangle)
+    assert max(rectangle.width, rectangle.height) <= LARGEST_SIDE_PX
+    assert visible.x <= rectangle.x
+    assert visible.y <= rectangle.y
+    assert rectangle.x + rectangle.width <= visible.x + visible.width
+    assert rectangle.y + rectangle.height <= visible.y + visible.height
+    assert request.out_height == PICTURES * rectangle.height
+    assert place.part.area <= limits.PREVIEW_PX
+    assert 0 < network_px(place) <= place.part.area
+
+
+def test_a_usual_view_is_asked_for_as_it_is():
+    """What fits is not cut; the network sees it with the margin that it needs."""
+    place = place_of(Size(1000, 1000), Size(4000, 4000), Area(2000, 1600, 480, 480))
+    assert area_of(place.rectangle) == Area(2000, 1600, 480, 480)
+    # 120 px and twice the margin, each end at a multiple of 8.
+    assert network_px(place) == 272 * 264
