@@ -37,3 +37,17 @@ def test_selection(outcome):
 def test_feathered_edge(outcome):
     """A feathered selection lets the result blend into the old pixels."""
     outcome.unwrap()
+
+
+@pytest.mark.parametrize("check", cases(INSIDE, "check_metadata"))
+def test_metadata(outcome):
+    """Exif, XMP and IPTC are kept; what they say of size and resolution is true, and no thumbnail is promised."""
+    tags = outcome.unwrap()
+    assert tags["Exif.Image.Copyright"] == "A photographer"
+    assert tags["Exif.Photo.ExposureTime"] == "1/125"
+    assert tags["Iptc.Application2.Caption"] == "A caption"
+    assert "A title" in tags["Xmp.dc.title"]
+    for side, names in (("72", ("ImageWidth", "PixelXDimension")), ("54", ("ImageLength", "PixelYDimension"))):
+        found = [value for name, value in tags.items() if name.split(".")[-1] in names]
+        assert found == [side] * 4
+    assert not [name for name in tags if "Thumbnail" in name]

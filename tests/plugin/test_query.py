@@ -125,7 +125,7 @@ def test_catalogs_are_announced_when_they_are_there(installed):
 
 
 GI_FREE = (
-    *("outcomes", "outputs", "sizing", "progress_text", "connection", "daemon_state", "translation"),
+    *("outcomes", "outputs", "sizing", "size_tags", "progress_text", "connection", "daemon_state", "translation"),
     *("degrade_options", "recipe_text", "pixel_file", "preview_view", "preview_jobs"),
 )
 

@@ -10,6 +10,7 @@ from gi.repository import Gimp
 from bsrgan_plugin.layers import PixelFormat, RowWriter
 from bsrgan_plugin.outcomes import ImageChanged
 from bsrgan_plugin.outputs import Area, OutputMode, Placement, Size, Source, scaled_area
+from bsrgan_plugin.size_tags import corrected
 from bsrgan_plugin.stencils import cubic, cut, is_plain_rectangle
 from bsrgan_plugin.translation import _
 
@@ -171,6 +172,8 @@ def enlarge(image: Gimp.Image, placement: Placement) -> None:
         if rectangle is not None:
             _select(image, scaled_area(rectangle, old, new))
     _scale_resolution(image, placement)
+    if metadata := image.get_metadata():
+        image.set_metadata(_resized(metadata, new))
 
 
 def _select(image: Gimp.Image, rectangle: Area) -> None:
@@ -211,8 +214,16 @@ def image_like(image: Gimp.Image, placement: Placement) -> Gimp.Image:
     _scale_resolution(made, placement)
     made.set_unit(image.get_unit())
     if metadata := image.get_metadata():
-        made.set_metadata(metadata)
+        made.set_metadata(_resized(metadata, placement.canvas))
+    if comment := image.get_parasite("gimp-comment"):
+        made.attach_parasite(comment)
     return made
+
+
+def _resized(metadata: Gimp.Metadata, size: Size) -> Gimp.Metadata:
+    resized = Gimp.Metadata.deserialize(corrected(metadata.serialize(), size.width, size.height))
+    resized.set_pixel_size(size.width, size.height)
+    return resized
 
 
 def _layer_type(channels: int) -> Gimp.ImageType:

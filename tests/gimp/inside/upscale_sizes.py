@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from support.gimp_inside import add_layer, area_of, bytes_of, fill, new_image, reference, upscale
 
@@ -22,6 +24,7 @@ CASES: dict[str, dict[str, Any]] = {
         for name, size in (("wide", (53, 41)), ("narrow", (31, 97)), ("small", (13, 11)))
         for suffix, offsets in (("", (0, 0)), ("-moved", (-7, 5)), ("-outside", (33, -19)))
     },
+    "check_metadata": {output: {"output": output} for output in ("new-image", "new-layer")},
     "check_soft_selection": {"ellipse": {"radius": 0}, "feathered": {"radius": 4}},
 }
 
@@ -152,3 +155,32 @@ def check_feathered_edge(options: dict[str, Any]) -> None:
             worst = max(worst, abs(seen[3 * place + colour] - (before + part * (after - before))))
     assert soft > 200
     assert worst < 2e-3, worst
+
+
+def check_metadata(options: dict[str, Any], case: dict[str, Any]) -> dict[str, str]:
+    """Exif, XMP, IPTC and the comment of a loaded photo go on with the sizes of the result; returns all tags."""
+    from gi.repository import Gimp, Gio
+
+    from support.tagged_jpeg import tagged
+
+    image, _layer = new_image(24, 18, "RGB", 1)
+    path = Path(options["scratch"]) / f"{case['output']}.jpg"
+    file = Gio.File.new_for_path(str(path))
+    assert Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, file, None)
+    path.write_bytes(tagged(path.read_bytes(), 24, 18))
+    photo = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+    assert tags_of(photo)["Xmp.tiff.ImageWidth"] == "24"
+    photo.attach_parasite(Gimp.Parasite.new("gimp-comment", Gimp.PARASITE_PERSISTENT, b"a comment\0"))
+    before = tags_of(photo)
+    ended = upscale(photo, photo.get_layers()[0], output=case["output"], scale=3)
+    assert ended.status == "SUCCESS", ended.text
+    assert bytes(ended.image.get_parasite("gimp-comment").get_data()).startswith(b"a comment")
+    if case["output"] == "new-image":
+        assert tags_of(photo) == before
+    return tags_of(ended.image)
+
+
+def tags_of(image: Any) -> dict[str, str]:
+    """All tags of a picture's metadata; texts in base64 stay so."""
+    root = ElementTree.fromstring(image.get_metadata().serialize())
+    return {tag.get("name", ""): tag.text or "" for tag in root.iter("tag")}
