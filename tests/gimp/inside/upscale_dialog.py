@@ -1,0 +1,40 @@
+"""Runs of the upscale dialog in a GIMP on a screen; the test outside is the person."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from support.gimp_inside import ask, bytes_of, fill, fingerprint, new_image, upscale
+
+WIDTH, HEIGHT = 300, 200
+
+
+def check_previewed(options: dict[str, Any]) -> dict[str, Any]:
+    """The person looks around, runs the filter and takes it back."""
+    from gi.repository import Gimp
+
+    image, layer = new_image(WIDTH, HEIGHT, "RGB", 1)
+    # Less than full contrast: where the plain resize overshoots black or white, a preview has lost what lies beyond.
+    fill(layer, "R'G'B' u8", bytes(90 + value // 4 for value in bytes_of(layer)))
+    display = Gimp.Display.new(image)
+    before = fingerprint(image)
+    ended = upscale(image, layer, run_mode=Gimp.RunMode.INTERACTIVE)
+    told: dict[str, Any] = {"status": ended.status, "text": ended.text}
+    if ended.status == "SUCCESS":
+        told["size"] = [ended.layer.get_width(), ended.layer.get_height()]
+        told["pixels"] = bytes_of(ended.layer).hex()
+        ask(options, "undo")
+        told["same"] = _becomes(image, before)
+    display.delete()
+    return told
+
+
+def _becomes(image: Any, wanted: dict[str, Any]) -> bool:
+    """Whether a picture is soon as wanted: GIMP works on the key while this process goes on."""
+    end = time.monotonic() + 15
+    while fingerprint(image) != wanted:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.2)
+    return True

@@ -1,0 +1,83 @@
+"""A person at the screen with the upscale dialog: pick a spot, drag the divider, move a slider, run, undo.
+
+GIMP_BSRGAN_SCREENSHOTS=folder python3 tests/run.py tests/gimp/test_upscale_screen.py
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from support import gimp_checks, gimp_daemon
+from support.gimp_screen import full_gimp
+from support.gimp_session import GimpSession, short_folder
+
+TITLE = "^BSRGAN Upscale$"
+DONE = "shows what the run"
+SIDE_PX = 480
+"""Of the view, as long as nobody enlarges the dialog."""
+WIDTH, HEIGHT = 1200, 800
+"""Of the result; the view shows a part of it at its own size."""
+THUMBNAIL = (32, 45)
+"""A place near the thumbnail's upper left corner, from the view's upper right one, px."""
+LEFT_PX, TOP_PX = 120, 0
+"""The view's first pixel after a click there and one step to the right."""
+
+
+@pytest.fixture
+def gimp(suite, daemon_root):
+    """A GIMP with the plug-in and the running daemon."""
+    with short_folder(suite) as base:
+        session = GimpSession(suite, base, prefix=daemon_root)
+        session.install_plugin()
+        yield session
+
+
+def shown(path):
+    """The screen in a file as (H, W, 3) int16 RGB."""
+    return np.ascontiguousarray(cv2.imread(str(path))[..., ::-1]).astype(np.int16)
+
+
+def view_of(screen):
+    """Where the view is, found by its divider: x, y of the view's upper left corner when the divider is half way."""
+    white = (screen == 255).all(2)
+    x = int(white.sum(0).argmax())
+    rows = np.flatnonzero(white[:, x])
+    ends = np.flatnonzero(np.diff(rows, append=rows[-1] + 2) > 1)
+    lengths = np.diff(ends, prepend=-1)
+    longest = int(lengths.argmax())
+    assert lengths[longest] == SIDE_PX
+    return x + 1 - SIDE_PX // 2, int(rows[ends[longest]]) + 1 - SIDE_PX
+
+
+def test_dialog(gimp, daemon_root, tmp_path):
+    """The preview shows the pixels of the result, at the spot that was picked; one undo takes the result back."""
+    batch = gimp.batch(gimp_checks.path("upscale_dialog"), ["check_previewed"])
+    with full_gimp(gimp, shots=tmp_path, batch=batch) as screen:
+        dialog = screen.wait_window(TITLE)
+        screen.wait(lambda: DONE in screen.read(dialog), "the preview")
+        screen.park_pointer()
+        left, top = view_of(shown(screen.shot("u1-dialog")))
+        screen.click(left + SIDE_PX + THUMBNAIL[0], top + THUMBNAIL[1])
+        screen.keys("Right")
+        screen.wait(lambda: DONE in screen.read(dialog), "the preview of the corner")
+        done = gimp_daemon.status(daemon_root)["jobs_done"]
+        screen.keys("alt+g", "ctrl+a")
+        screen.type("60\t")
+        screen.drag((left + SIDE_PX // 2, top + 300), (left + 100, top + 310))
+        screen.park_pointer()
+        corner = shown(screen.shot("u2-corner"))
+        assert gimp_daemon.status(daemon_root)["jobs_done"] == done
+        screen.activate(dialog)
+        screen.keys("alt+u")
+        outcomes = screen.finish(batch, {"undo": ["ctrl+z"]}, deadline_s=60)
+        log = screen.log()
+    told = outcomes["check_previewed"].unwrap()
+    assert (told["status"], told["size"], told["same"]) == ("SUCCESS", [WIDTH, HEIGHT], True), told["text"]
+    assert "Traceback" not in log
+    assert "bsrgan" not in log.lower()
+    result = np.frombuffer(bytes.fromhex(told["pixels"]), np.uint8).reshape(HEIGHT, WIDTH, 3).astype(np.int16)
+    seen = corner[top : top + SIDE_PX, left + 103 : left + SIDE_PX]
+    wanted = result[TOP_PX : TOP_PX + SIDE_PX, LEFT_PX + 103 : LEFT_PX + SIDE_PX]
+    assert np.abs(seen - wanted).max() <= 1
