@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bsrgan_backend.engine import devices, loading, selftest
+from bsrgan_backend.engine import devices, loading, selftest, ways
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.weights import Architecture, Weights
 from support import torch_here
 
 torch_here.required()
-from bsrgan_backend.engine import torch_blocks, torch_engine, torch_network, torch_runtime  # noqa: E402
+from bsrgan_backend.engine import torch_engine, torch_network, torch_runtime  # noqa: E402
 from bsrgan_backend.engine.torch_runtime import TorchDevice, torch  # noqa: E402
 
 ARCHITECTURE = Architecture(features=16, blocks=2, growth=8, in_channels=3, out_channels=3, scale=2)
@@ -45,7 +45,7 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> list[TorchDevice]:
     monkeypatch.setattr(torch_runtime, "finish", lambda _device: None)
     monkeypatch.setattr(torch_runtime, "release", lambda _device: None)
     monkeypatch.setattr(selftest, "gain_of", lambda *_: 2.0)
-    monkeypatch.setattr(torch_blocks, "choose", lambda *_, **__: "wide")
+    monkeypatch.setattr(ways, "choose", lambda *_, **__: "wide")
     return found
 
 

@@ -107,6 +107,9 @@ class Engine(Protocol):
     def notes(self) -> tuple[str, ...]:
         """Sentences about how it was loaded, such as an engine that was left out and why."""
 
+    def add_notes(self, notes: tuple[str, ...]) -> None:
+        """Add sentences about how it came to be loaded."""
+
     def upscale(
         self,
         image: Array,

@@ -8,15 +8,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bsrgan_backend.engine import devices
 from bsrgan_backend.engine.engine import Engine
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Weights
-
-if TYPE_CHECKING:
-    from bsrgan_backend.engine.paddle_engine import PaddleEngine
 
 log = logging.getLogger(__name__)
 
@@ -63,29 +59,40 @@ def load(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
     Raises:
         BackendError: DEVICE when the device cannot be used; the others as the library's `load`.
     """
-    if wish.library != "torch":
-        return _by_paddle(weights, cache, wish, spool)
-    if wish.engine == wish.device == "auto" and devices.has_paddle():
-        # PyTorch is considered for a card only: on the processor Paddle is faster.
-        return _by_card_or_processor(weights, cache, wish, spool)
-    return _by_torch(weights, cache, wish, spool)
+    if wish.device == "auto":
+        return _on_card_or_processor(weights, cache, wish, spool)
+    if wish.library == "torch":
+        return _by_torch(weights, cache, wish, spool)
+    return _by_paddle(weights, cache, wish, spool)
 
 
-def _by_card_or_processor(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
-    from bsrgan_backend.engine import torch_runtime
-
+def _on_card_or_processor(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
+    """A card where there is one that works; else the processor, with a sentence where a card has failed."""
     note = ""
-    if torch_runtime.cards():
+    if _sees_card(wish):
+        on_card = replace(wish, device="gpu", engine=wish.library)
         try:
-            return _by_torch(weights, cache, replace(wish, device="gpu"), spool)
+            return load(weights, cache, on_card, spool)
         except BackendError as error:
             if error.code != "DEVICE":
                 raise
             log.warning("the processor is used: %s", error)
             note = f"The processor is used: {error.text}"
-    loaded = _by_paddle(weights, cache, replace(wish, device="cpu"), spool)
-    loaded.add_notes((note,) if note else ())
+    # Unless PyTorch was asked for: on the processor Paddle is faster.
+    loaded = load(weights, cache, replace(wish, device="cpu"), spool)
+    if note:
+        loaded.add_notes((note,))
     return loaded
+
+
+def _sees_card(wish: Wish) -> bool:
+    if not devices.may_have_card():
+        return False
+    if wish.library == "paddle":
+        return devices.has_paddle_gpu()
+    from bsrgan_backend.engine import torch_runtime
+
+    return bool(torch_runtime.cards())
 
 
 def _by_torch(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
@@ -96,10 +103,14 @@ def _by_torch(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
     )
 
 
-def _by_paddle(weights: Weights, cache: Path, wish: Wish, spool: Path) -> PaddleEngine:
-    if wish.device not in ("auto", "cpu"):
+def _by_paddle(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
+    if wish.device == "cpu":
+        from bsrgan_backend.engine import paddle_engine
+
+        return paddle_engine.load(weights, cache, threads=wish.threads, spool=spool, precision=wish.precision)
+    if not devices.has_paddle_gpu():
         text = "This installation has no engine for graphics cards; choose the device 'auto' or 'cpu'."
         raise BackendError("DEVICE", text, wish.device)
-    from bsrgan_backend.engine import paddle_engine
+    from bsrgan_backend.engine import paddle_gpu
 
-    return paddle_engine.load(weights, cache, threads=wish.threads, spool=spool, precision=wish.precision)
+    return paddle_gpu.load(weights, cache, device=wish.device, threads=wish.threads, spool=spool, asked=wish.precision)

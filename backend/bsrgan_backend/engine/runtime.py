@@ -6,9 +6,11 @@ and 300 MB, so only the worker does it, after it has said that it lives.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from bsrgan_backend.errors import BackendError
@@ -39,6 +41,17 @@ def _import() -> Any:
 
 paddle: Any = _import()
 """The module `paddle`, ready for use."""
+
+
+@contextlib.contextmanager
+def on_processor() -> Iterator[None]:
+    """Compute eagerly on the processor meanwhile: a build for cards would use the first card."""
+    before = paddle.get_device()
+    paddle.set_device("cpu")
+    try:
+        yield
+    finally:
+        paddle.set_device(before)
 
 
 def check_version() -> None:

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bsrgan_backend.engine import rrdbnet
-from bsrgan_backend.engine.runtime import VERSION, paddle
+from bsrgan_backend.engine.runtime import VERSION, on_processor, paddle
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture, Weights
 
@@ -141,7 +141,7 @@ def _write_reference(weights: Weights, folder: Path) -> None:
     architecture = weights.architecture
     shape = (1, architecture.in_channels * architecture.unshuffle**2, *CHECK_SIZE)
     image = np.random.default_rng(1).random(shape, dtype=np.float32)
-    with paddle.no_grad():
+    with on_processor(), paddle.no_grad():
         tensors = {name: paddle.to_tensor(array) for name, array in rrdbnet.absorbed(weights.tensors).items()}
         features = rrdbnet.trunk(paddle.to_tensor(image), tensors, architecture)
         result = rrdbnet.tail(features, tensors, architecture)

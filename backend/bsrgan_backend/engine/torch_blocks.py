@@ -2,22 +2,16 @@
 
 `joined` is the network as it is drawn. `wide` computes what each array gives to all later convolutions at once, so
 that nothing is joined. Either can be compiled, which puts the many small steps between the convolutions together.
-`choose` measures them once for each card and release.
+`ways` measures them once for each card and release.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import time
 from collections.abc import Callable, Mapping
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from bsrgan_backend.engine import torch_runtime
 from bsrgan_backend.engine.torch_runtime import torch
-from bsrgan_backend.errors import BackendError
 
 Tensor = Any
 Tensors = Mapping[str, Tensor]
@@ -31,12 +25,6 @@ SLOPE = 0.2
 
 COMPILED_GAIN = 1.15
 """How many times as fast a compiled way must be: every new process waits for it again."""
-
-_ROUNDS = 3
-_CLOSE = 0.02
-"""Largest difference between two ways, as a share of the largest value: half precision leaves a few thousandths."""
-
-log = logging.getLogger(__name__)
 
 
 def conv(values: Tensor, weights: Tensors, name: str) -> Tensor:
@@ -132,59 +120,3 @@ def block_by(way: str) -> Block:
     with torch_runtime.errors():
         made: Block = torch.compile(block, dynamic=True)
     return made
-
-
-def choose(path: Path, run: Callable[[Block], Tensor], finish: Callable[[], None], *, may_compile: bool) -> str:
-    """The fastest way that gives the right numbers, measured now unless it was before.
-
-    Args:
-        path: file in which the answer is remembered.
-        run: one block on a picture large enough to keep the device busy.
-        finish: waits for the device.
-        may_compile: try the compiled ways as well.
-    """
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))["way"]
-    except (OSError, ValueError, KeyError, TypeError):
-        known = ""
-    if isinstance(known, str) and known.partition(" ")[0] in WAYS:
-        return known
-    seconds = _measured(run, finish, may_compile=may_compile)
-    best = min(seconds, key=lambda way: seconds[way] * (COMPILED_GAIN if " " in way else 1.0))
-    log.info("ways of the blocks: %s; %s is used", {way: round(1e3 * s, 2) for way, s in seconds.items()}, best)
-    try:
-        path.write_text(json.dumps({"way": best, "seconds": seconds}), encoding="utf-8")
-    except OSError:
-        log.info("the way of the blocks cannot be remembered")
-    return best
-
-
-def _measured(run: Callable[[Block], Tensor], finish: Callable[[], None], *, may_compile: bool) -> dict[str, float]:
-    """Seconds of each way that works and agrees with the first one."""
-    wanted = run(block_by("joined"))
-    seconds: dict[str, float] = {}
-    for way in [*WAYS, *(f"{name} compiled" for name in WAYS if may_compile)]:
-        try:
-            block = block_by(way)
-            if _differ(run(block), wanted):
-                log.warning("%s gives other numbers and is left out", way)
-                continue
-            seconds[way] = min(_timed(partial(run, block), finish) for _ in range(_ROUNDS))
-        except (BackendError, MemoryError, RuntimeError, ImportError, OSError) as error:
-            # Compilers are absent or fail in many ways; the first way needs none.
-            log.info("%s cannot be used: %s", way, f"{error}".splitlines()[:1])
-    return seconds or {"joined": 0.0}
-
-
-def _differ(found: Tensor, wanted: Tensor) -> bool:
-    with torch.inference_mode():
-        worst = float((found.float() - wanted.float()).abs().max())
-        return not worst <= _CLOSE * max(1e-6, float(wanted.float().abs().max()))
-
-
-def _timed(call: Callable[[], object], finish: Callable[[], None]) -> float:
-    finish()
-    started = time.perf_counter()
-    call()
-    finish()
-    return time.perf_counter() - started

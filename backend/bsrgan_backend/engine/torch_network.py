@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine import torch_blocks, torch_runtime
+from bsrgan_backend.engine import torch_blocks, torch_runtime, ways
 from bsrgan_backend.engine.arithmetic import Appetite
 from bsrgan_backend.engine.torch_blocks import SLOPE, conv, rectified
 from bsrgan_backend.engine.torch_runtime import TorchDevice, torch
@@ -132,16 +132,25 @@ class TorchNetwork:
         self._blocks.clear()
 
     def fastest_way(self, path: Path, image: Array, *, may_compile: bool) -> str:
-        """The way that is fastest on this device; see `torch_blocks.choose`."""
-        self._way = "wide"  # with the weights of all ways
-        self._blocks.clear()
-        weights, features = self._block_weights(0, "fast"), self.head(self.upload(image))
+        """The way that is fastest on this device.
 
-        def run(block: torch_blocks.Block) -> Tensor:
-            with torch_runtime.errors(), torch.inference_mode():
-                return block(features, weights)
+        Args:
+            path: file in which the answer is remembered.
+            image: (1, C·u², H, W), large enough to keep the device busy.
+            may_compile: try the compiled ways as well.
+        """
+        names = list(torch_blocks.WAYS)
+        candidates = [*names, *(f"{name} compiled" for name in names if may_compile)]
+        features = self.head(self.upload(image))
 
-        return torch_blocks.choose(path, run, self.finish, may_compile=may_compile)
+        def run(way: str) -> Callable[[], Tensor]:
+            self.use(way)
+            return lambda: self.block(0, features, "fast")
+
+        def handicap(way: str) -> float:
+            return torch_blocks.COMPILED_GAIN if " " in way else 1.0
+
+        return ways.choose(path, candidates, run, lambda found: self.download(found)(), self.finish, handicap)
 
     def join(self, image: Tensor, features: Tensor) -> Tensor:
         """The trunk's last convolution."""
