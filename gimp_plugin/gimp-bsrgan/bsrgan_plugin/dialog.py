@@ -16,6 +16,7 @@ from bsrgan_plugin.daemon_widgets import SPACING_PX, ModelRow, StateLine, line  
 from bsrgan_plugin.outcomes import Refusal  # noqa: E402
 from bsrgan_plugin.outputs import Placement, Source  # noqa: E402
 from bsrgan_plugin.preview_column import PreviewColumn  # noqa: E402
+from bsrgan_plugin.size_box import SizeBox  # noqa: E402
 from bsrgan_plugin.sizing_arguments import sizing_of  # noqa: E402
 from bsrgan_plugin.targets import check_size, check_type  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
@@ -88,6 +89,7 @@ class _UpscaleDialog:
             self._live.overview.widget,
             self._models.widget,
             self._dialog.fill_box("scales", ["scale"]),
+            SizeBox(self._config).widget,
             self._dialog.fill_box("network", ["strength", "texture", "precision", "output"]),
             self._forecast,
         ):

@@ -23,8 +23,11 @@ from bsrgan_wire.preview import PICTURES, Place
 
 SIDE_PX = 480
 """Least width and height of the view."""
-_SETTLED_MS = 80
+_SETTLED_MS = 40
 """The view is asked for when it has not moved for so long."""
+
+_Key = tuple[Hashable, Size]
+"""What the pixels of a patch depend on: the network's work, and the size of the whole result."""
 
 
 class UpscalePreview:
@@ -74,8 +77,8 @@ class UpscalePreview:
         self._result = source.area.size
         self._timer = 0
         self._number = 0
-        self._place: Place | None = None
-        self._problem = ""
+        self._wished: tuple[_Key, Place] | None = None
+        self._has_failed = False
 
     def start(self) -> None:
         """Begin to work."""
@@ -106,8 +109,7 @@ class UpscalePreview:
 
     def retry(self) -> None:
         """Ask again for what has failed; the daemon can do more now."""
-        if self._problem:
-            self._problem = ""
+        if self._has_failed:
             self._on_view()
 
     def seconds(self) -> float | None:
@@ -140,19 +142,19 @@ class UpscalePreview:
 
     def _ask(self) -> bool:
         self._timer = 0
-        if self._options is None or self._problem:
+        if self._options is None:
             return False
-        missing = self._cache.missing(self._key(self._options), self._visible())
+        key = self._key(self._options)
+        missing = self._cache.missing(key, self._visible())
         if missing is None:
             self._withdraw()
             self._on_status(_("The preview shows what the run will give."), False, False)
             return False
-        place = place_of(self._area.size, self._result, missing)
-        if self._number and place == self._place:
-            return False  # it is being worked on
-        self._place = place
-        self._number = self._jobs.wish(self._wish(place, self._options))
-        self._on_status(_("Working on the preview…"), True, False)
+        wished = (key, place_of(self._area.size, self._result, missing))
+        if wished != self._wished:
+            self._wished = wished
+            self._number = self._jobs.wish(self._wish(wished[1], self._options))
+            self._on_status(_("Working on the preview…"), True, False)
         return False  # GLib: not again
 
     def _wish(self, place: Place, options: Options) -> Wish:
@@ -171,15 +173,14 @@ class UpscalePreview:
         if self._timer:
             GLib.source_remove(self._timer)
             self._timer = 0
-        if self._number:
+        if self._wished is not None:
             self._jobs.withdraw()
-        self._number, self._place, self._problem = 0, None, ""
+        self._number, self._wished, self._has_failed = 0, None, False
 
     def _visible(self) -> Area:
         return self.preview.view.shown(self._result).area
 
-    def _key(self, options: Options) -> Hashable:
-        """What the pixels of a patch depend on."""
+    def _key(self, options: Options) -> _Key:
         return (_network_key(options), self._result)
 
     # --- answers ---------------------------------------------------------------------------------------------
@@ -197,21 +198,21 @@ class UpscalePreview:
 
     def _take(self, number: int, answer: Answer) -> bool:
         try:
-            if number == self._number and self._options is not None and self._place is not None:
-                self._use(answer, self._options, self._place)
+            if number == self._number and self._wished is not None:
+                self._use(answer, *self._wished)
         finally:
             if answer.pixels is not None:
                 answer.pixels.close()
         return False  # GLib: not again
 
-    def _use(self, answer: Answer, options: Options, place: Place) -> None:
-        self._number, self._place = 0, None
+    def _use(self, answer: Answer, key: _Key, place: Place) -> None:
+        self._number, self._wished = 0, None
+        self._has_failed = answer.pixels is None
         if answer.pixels is None:
-            self._problem = answer.problem
             self._on_status(answer.problem, False, True)
             return
-        self._cache.add(self._key(options), self._patch(answer.pixels, area_of(place.rectangle)))
-        self._rates.add(_network_key(options), network_px(place), answer.engine_s)
+        self._cache.add(key, self._patch(answer.pixels, area_of(place.rectangle)))
+        self._rates.add(key[0], network_px(place), answer.engine_s)
         self._on_view()
         self._on_rate()
 
