@@ -33,7 +33,7 @@ from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture, Weights
 
 PROGRAMS = ("head", "block", "join", "tail", "groups", "singles")
-FORMAT = 2
+FORMAT = 3
 """Part of the folder's name; raised whenever a program's meaning or its inputs change."""
 
 GROUP = 3
