@@ -17,7 +17,6 @@ INSIDE = "upscale_refusals"
         ("check_channel", "CALLING_ERROR", "channel"),
         ("check_selection", "CALLING_ERROR", "layer"),
         ("check_floating_mask", "CALLING_ERROR", "floating"),
-        ("check_indexed", "CALLING_ERROR", "Mode"),
         ("check_nothing", "CALLING_ERROR", "Select a layer"),
         ("check_mask_among_layers", "CALLING_ERROR", "mask"),
         ("check_selection_beside", "CALLING_ERROR", "selection"),

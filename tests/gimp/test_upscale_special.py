@@ -13,13 +13,14 @@ INSIDE = "upscale_special"
     ("check", "word"),
     [
         *((check, "group") for check in cases(INSIDE, "check_group")),
+        *((check, "RGB") for check in cases(INSIDE, "check_indexed")),
         ("check_text", "text"),
         ("check_vectors", "vector"),
         ("check_hidden", "hidden"),
     ],
 )
 def test_worked_on_as_something_else(outcome, word):
-    """Groups, text and vectors are worked on as the pixels that they show, and a person is told in a sentence."""
+    """Groups, text, vectors and palettes become the pixels that they show, and a person is told in a sentence."""
     told = outcome.unwrap()
     assert any(word in sentence and sentence.endswith(".") for sentence in told), told
 

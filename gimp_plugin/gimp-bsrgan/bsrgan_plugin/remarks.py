@@ -11,8 +11,10 @@ from bsrgan_plugin.translation import _
 def remarks(layer: Gimp.Layer, mode: OutputMode) -> list[str]:
     """Sentences for a layer before it is worked on; none for a plain one."""
     found = []
-    if layer.is_indexed():
-        found.append(_("The result is RGB: the palette of an indexed picture has no room for new colours."))
+    if layer.is_indexed() and mode is OutputMode.NEW_IMAGE:
+        found.append(_("The new picture is RGB: the palette of an indexed picture has no room for new colours."))
+    elif layer.is_indexed():
+        found.append(_("The indexed picture was converted to RGB: its palette has no room for new colours."))
     if layer.is_group():
         found.append(_("The result of the layer group is one layer with what the group shows."))
     elif layer.is_text_layer():

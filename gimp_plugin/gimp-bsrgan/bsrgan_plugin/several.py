@@ -1,7 +1,8 @@
 """Several layers in one run: each is upscaled by itself, and all results are placed together in one undo step.
 
 Each result waits in a picture of its own that nobody sees, so nothing of the user's changes before the last one is
-there. Then copies of the results go where they belong.
+there. Then copies of the results go where they belong. A single layer of an indexed picture goes this way too, since
+such a picture can hold the result only after it was converted.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from types import TracebackType
 from gi.repository import Gimp
 
 from bsrgan_plugin import job
+from bsrgan_plugin.outcomes import ImageChanged
 from bsrgan_plugin.outputs import Area, OutputMode, Placement, Source, layer_name, scaled_area
 from bsrgan_plugin.placing import (
     blend_like,
@@ -28,7 +30,8 @@ from bsrgan_plugin.placing import (
 from bsrgan_plugin.progress import Progress
 from bsrgan_plugin.progress_text import ProgressText, Work
 from bsrgan_plugin.sizing import Sizing, check_side
-from bsrgan_plugin.targets import check_size, check_type
+from bsrgan_plugin.targets import check_size
+from bsrgan_plugin.translation import _
 from bsrgan_plugin.upscale_options import Options
 
 
@@ -58,7 +61,6 @@ def upscale(layers: list[Gimp.Layer], sources: list[Source], options: Options, s
     """
     pieces, canvas = _plan(layers, sources, options)
     for piece in pieces:
-        check_type(piece.layer, options.mode)
         check_size(piece.source.area, piece.placement)
     with contextlib.ExitStack() as made:
         done = []
@@ -105,6 +107,7 @@ def _above(pieces: list[_Piece], made: list[Gimp.Layer], canvas: Placement) -> l
         check_unchanged(piece.layer, image, piece.source)
     with undo_group(image):
         settle(image)
+        _make_rgb(image)
         if canvas.canvas != pieces[0].source.image:
             enlarge(image, canvas)
         results = []
@@ -116,6 +119,12 @@ def _above(pieces: list[_Piece], made: list[Gimp.Layer], canvas: Placement) -> l
             results.append(result)
         image.set_selected_layers(results)
     return results
+
+
+def _make_rgb(image: Gimp.Image) -> None:
+    """Convert an indexed picture: its palette has no room for new colours."""
+    if image.get_base_type() == Gimp.ImageBaseType.INDEXED and not image.convert_rgb():
+        raise ImageChanged(_("GIMP could not convert the indexed picture to RGB; choose 'New picture' instead."))
 
 
 def _into_new_image(pieces: list[_Piece], made: list[Gimp.Layer], canvas: Placement) -> list[Gimp.Layer]:

@@ -49,7 +49,7 @@ def run(
     options = replace(options, scale=place(sources[0], options.mode, options.scale).factor)
     told = tuple(dict.fromkeys(note for layer in layers for note in remarks(layer, options.mode)))
     with progress.open_progress(run_mode, _("BSRGAN Upscale")) as shown:
-        if len(layers) == 1:
+        if len(layers) == 1 and (options.mode is OutputMode.NEW_IMAGE or not layers[0].is_indexed()):
             done = job.upscale(layers[0], sources[0], options, shown)
         else:
             done = several.upscale(layers, sources, options, shown)

@@ -24,11 +24,12 @@ def describe(procedure: Gimp.ImageProcedure) -> None:
     several = Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES
     procedure.set_sensitivity_mask(several)
     procedure.set_documentation(
-        _("Enlarge the layer with a trained super-resolution network"),
+        _("Enlarge layers with a trained super-resolution network"),
         _(
-            "Sends the layer, or the part of it that is selected, to a local daemon which enlarges it with a "
-            "BSRGAN network and adds the result as a new layer or picture. Precision, colour profile and "
-            "transparency stay as they are. Indexed pictures can be enlarged into a new picture."
+            "Sends the layers, or the part of them that is selected, to a local daemon which enlarges them with a "
+            "BSRGAN network and adds each result as a new layer, or all of them as a new picture. Precision, colour "
+            "profile, transparency, masks and metadata stay as they are; an indexed picture becomes RGB. The size is "
+            "given as a scale, in percent, in pixels or on paper. Nothing changes before the whole result is there."
         ),
         NAME,
     )

@@ -84,15 +84,6 @@ def check_floating_mask(options: dict[str, Any]) -> dict[str, str]:
     return refused(image, floating)
 
 
-def check_indexed(options: dict[str, Any]) -> dict[str, str]:
-    """An indexed picture, whose palette has no room for the result."""
-    from gi.repository import Gimp
-
-    image, layer = new_image(12, 12, "RGB", 1)
-    image.convert_indexed(Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE, 8, False, True, "")
-    return refused(image, layer)
-
-
 def check_nothing(options: dict[str, Any]) -> dict[str, str]:
     """No layer at all."""
     image, _layer = new_image(10, 10, "RGB", 1)

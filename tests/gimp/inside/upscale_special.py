@@ -24,6 +24,7 @@ from support.gimp_inside import (
 OUTPUTS = ("new-layer", "new-image", "same-size")
 CASES: dict[str, dict[str, Any]] = {
     **{name: {output: {"output": output} for output in OUTPUTS} for name in ("check_group", "check_several")},
+    "check_indexed": {output: {"output": output} for output in OUTPUTS},
     "check_floating": {output: {"output": output} for output in OUTPUTS},
     "check_highlights": {
         f"{kind}-{precision}": {"kind": kind, "precision": precision}
@@ -110,6 +111,31 @@ def check_group_filter(options: dict[str, Any]) -> None:
     assert mask[14:] == b"\x00" * 8
     assert len(group.get_filters()) == 1
     assert group.get_mask() is not None
+
+
+def check_indexed(options: dict[str, Any], case: dict[str, Any]) -> list[str]:
+    """An indexed picture becomes RGB where it holds the result, its other layers keep their colours."""
+    from gi.repository import Gimp
+
+    image, below = new_image(12, 10, "RGB", 1)
+    layer = add_layer(image, 7, 6, "RGBA", 2)
+    layer.set_offsets(3, 2)
+    image.convert_indexed(Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE, 8, False, True, "")
+    told = remarks_of(layer, case["output"])
+    factor = 1 if case["output"] == "same-size" else 2
+    wanted = expected(options, layer, factor)
+    old = bytes_of(below, "R'G'B' u8")
+    ended = upscale(image, layer, output=case["output"], scale=2)
+    assert ended.status == "SUCCESS", ended.text
+    assert ended.image.get_base_type() == Gimp.ImageBaseType.RGB
+    assert bytes_of(ended.layer, "R'G'B'A u8") == wanted
+    if case["output"] == "new-image":
+        assert image.get_base_type() == Gimp.ImageBaseType.INDEXED
+        return told
+    assert [item.get_id() for item in image.get_layers()] == [ended.layer.get_id(), layer.get_id(), below.get_id()]
+    assert list(ended.layer.get_offsets())[1:] == [3 * factor, 2 * factor]
+    assert factor == 2 or bytes_of(below, "R'G'B' u8") == old
+    return told
 
 
 def check_text(options: dict[str, Any]) -> list[str]:
