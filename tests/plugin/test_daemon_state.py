@@ -44,6 +44,14 @@ def test_waiting_jobs_are_told(counts, part):
     assert ("before yours" in text) == bool(part)
 
 
+def test_the_dialogs_own_jobs_are_not_before_it():
+    """A preview at work is the dialog's own and holds nobody up."""
+    report = {"models": ["a"], "queue": 1, "running": 1}
+    assert of_report(report, own_jobs=1).text.endswith("one job before yours")
+    assert "before" not in of_report(report, own_jobs=2).text
+    assert "before" not in of_report({"models": ["a"]}, own_jobs=1).text
+
+
 def test_a_daemon_without_models_is_a_problem_with_a_way_out():
     """With no model installed the filter would fail, and the line says how to get one."""
     state = of_report({"models": [], "device": "cpu"})

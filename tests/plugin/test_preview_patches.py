@@ -6,7 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bsrgan_plugin.outputs import Area, Size
-from bsrgan_plugin.preview_patches import LARGEST_SIDE_PX, Patch, PatchCache, area_of, network_px, place_of
+from bsrgan_plugin.preview_patches import (
+    LARGEST_SIDE_PX,
+    WIDEN_PX,
+    Patch,
+    PatchCache,
+    area_of,
+    network_px,
+    place_of,
+    widened,
+)
 from bsrgan_wire import limits
 from bsrgan_wire.preview import PICTURES, Place
 
@@ -106,6 +115,20 @@ def test_what_is_asked_for_can_be_asked_for(case):
     assert request.out_height == PICTURES * rectangle.height
     assert place.part.area <= limits.PREVIEW_PX
     assert 0 < network_px(place) <= place.part.area
+
+
+@given(case=views())
+def test_a_little_more_than_is_seen_is_asked_for(case):
+    """The rectangle holds the view, lies in the result, and grows by less than a step on each side."""
+    _source, result, visible = case
+    area = widened(visible, result)
+    for first, length, begin, count, side in (
+        (visible.x, visible.width, area.x, area.width, result.width),
+        (visible.y, visible.height, area.y, area.height, result.height),
+    ):
+        assert 0 <= first - begin < WIDEN_PX
+        assert 0 <= begin + count - first - length < WIDEN_PX
+        assert begin + count <= side
 
 
 def test_a_usual_view_is_asked_for_as_it_is():

@@ -47,12 +47,13 @@ def failing(error: BaseException) -> DaemonState:
     return DaemonState(outcomes.of_error(error).text, is_problem=True)
 
 
-def of_report(report: Mapping[str, Any], *, needs_model: bool = True) -> DaemonState:
+def of_report(report: Mapping[str, Any], *, needs_model: bool = True, own_jobs: int = 0) -> DaemonState:
     """The state in words.
 
     Args:
         report: what STATUS_REPORT holds; keys that are missing are left out of the sentence.
         needs_model: whether the filter is of no use without one.
+        own_jobs: how many of the daemon's jobs are the dialog's own.
     """
     models = tuple(str(name) for name in report.get("models") or ())
     default = str(report.get("default_model") or "")
@@ -64,13 +65,13 @@ def of_report(report: Mapping[str, Any], *, needs_model: bool = True) -> DaemonS
         parts.append(device)
     if loaded := str(report.get("model") or ""):
         parts.append(_("{model} is loaded").format(model=loaded))
-    if waiting := _jobs(report):
+    if waiting := _jobs(report, own_jobs):
         parts.append(waiting)
     return DaemonState(" · ".join(parts), models=models, default_model=default)
 
 
-def _jobs(report: Mapping[str, Any]) -> str:
-    count = sum(value for key in ("queue", "running") if isinstance(value := report.get(key), int))
+def _jobs(report: Mapping[str, Any], own: int) -> str:
+    count = sum(value for key in ("queue", "running") if isinstance(value := report.get(key), int)) - own
     if count < 1:
         return ""
     return _("one job before yours") if count == 1 else _("{count} jobs before yours").format(count=count)
@@ -79,17 +80,26 @@ def _jobs(report: Mapping[str, Any]) -> str:
 class Watch:
     """Asks the daemon for its state again and again, in a thread of its own, starting it when none runs."""
 
-    def __init__(self, endpoint: str, tell: Callable[[DaemonState], None], *, needs_model: bool = True) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        tell: Callable[[DaemonState], None],
+        *,
+        needs_model: bool = True,
+        own_jobs: Callable[[], int] = lambda: 0,
+    ) -> None:
         """Prepare the watch; `start` begins it.
 
         Args:
             endpoint: as in the procedure.
             tell: called in the thread with every new state.
             needs_model: as for `of_report`.
+            own_jobs: called in the thread; as for `of_report`.
         """
         self._endpoint = endpoint
         self._tell = tell
         self._needs_model = needs_model
+        self._own_jobs = own_jobs
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="daemon-state", daemon=True)
 
@@ -117,7 +127,8 @@ class Watch:
             self._endpoint, idle=self._check, on_starting=lambda: self._say(starting())
         ) as client:
             while not self._stopped.is_set():
-                self._say(of_report(client.status(), needs_model=self._needs_model))
+                report, own = client.status(), self._own_jobs()
+                self._say(of_report(report, needs_model=self._needs_model, own_jobs=own))
                 self._stopped.wait(ASK_INTERVAL_S)
 
     def _check(self) -> None:

@@ -67,6 +67,7 @@ class _DegradeDialog:
             self._config.get_property("endpoint") or "",
             lambda state: GLib.idle_add(self._show_state, state),
             needs_model=False,
+            own_jobs=lambda: int(self._live.is_working),
         )
         watch.start()
         self._live.start()

@@ -61,7 +61,9 @@ class _UpscaleDialog:
     def run(self) -> bool:
         # The watch talks to the daemon in a thread; only its states come to the main loop.
         watch = daemon_state.Watch(
-            self._config.get_property("endpoint") or "", lambda state: GLib.idle_add(self._show_state, state)
+            self._config.get_property("endpoint") or "",
+            lambda state: GLib.idle_add(self._show_state, state),
+            own_jobs=lambda: int(self._live.is_working),
         )
         watch.start()
         self._live.start()

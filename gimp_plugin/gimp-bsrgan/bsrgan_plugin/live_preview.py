@@ -59,6 +59,7 @@ class LivePreview:
         self._asked: Degradation | None = None
         self._number = 0
         self._is_open = True
+        self._is_waiting = False
         self.recipe = ""
         self._before, self._after = Picture(self._pixels), Picture(self._pixels)
         self.preview = Preview(source.area.size, self._before, self._after, on_zoom)
@@ -77,6 +78,11 @@ class LivePreview:
         self._asked = asked
         if self._copied == self._area.height:
             self._wish()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether the daemon has a job of this preview."""
+        return self._is_waiting
 
     def stop(self) -> None:
         """End everything; may be called while something is under way."""
@@ -118,6 +124,7 @@ class LivePreview:
         size = self._area.size if self._asked.output is OutputMode.SAME_SIZE else None
         request = degrade_request(self._area.size, self._pixels.channels, self._pixels.dtype, size, told)
         self._number = self._jobs.wish(Wish(request, self._file.rows))
+        self._is_waiting = True
         self._on_status(_("Working on the preview…"), True, False)
 
     def _tell(self, number: int, answer: Answer) -> None:
@@ -134,6 +141,7 @@ class LivePreview:
         return False  # GLib: not again
 
     def _show(self, answer: Answer, pixels: PixelFile) -> None:
+        self._is_waiting = False
         self.recipe = answer.recipe
         self._after.set(pixels)
         self.preview.draw()
@@ -142,6 +150,7 @@ class LivePreview:
         self._on_status("\n".join(told), False, False)
 
     def _fail(self, sentence: str) -> None:
+        self._is_waiting = False
         self.recipe = ""
         self._after.set(None)
         self.preview.draw()

@@ -51,6 +51,8 @@ class Overview:
         self.widget.add_events(mask.BUTTON_PRESS_MASK | mask.BUTTON1_MOTION_MASK | mask.KEY_PRESS_MASK)
         # After GIMP's own handler, which forgets what it showed.
         self.widget.connect_after("size-allocate", lambda *_arguments: self.draw())
+        # What is drawn before the widget is on the screen is lost.
+        self.widget.connect_after("map", lambda *_arguments: self.draw())
         self.widget.connect("button-press-event", self._on_press)
         self.widget.connect("motion-notify-event", self._on_motion)
         self.widget.connect("key-press-event", self._on_key)

@@ -12,6 +12,8 @@ from bsrgan_wire.preview import Place, Rectangle, part_to_send
 
 LARGEST_SIDE_PX = 1024
 """Of a rectangle that is asked for at once; the time goes with its area."""
+WIDEN_PX = 32
+"""Rectangles that are asked for begin and end at multiples of it."""
 CACHE_BYTES = 64 * 1024 * 1024
 
 
@@ -96,6 +98,19 @@ def place_of(source: Size, result: Size, visible: Area) -> Place:
         if part.area <= limits.PREVIEW_PX or side == 1:
             return Place(picture, whole, part, rectangle)
         side //= 2
+
+
+def widened(area: Area, whole: Size) -> Area:
+    """A little more than is seen, so that a small move or another size of the view needs nothing new.
+
+    Args:
+        area: a rectangle of the result.
+        whole: the result's size.
+    """
+    left, top = area.x // WIDEN_PX * WIDEN_PX, area.y // WIDEN_PX * WIDEN_PX
+    right = min(-(-(area.x + area.width) // WIDEN_PX) * WIDEN_PX, whole.width)
+    bottom = min(-(-(area.y + area.height) // WIDEN_PX) * WIDEN_PX, whole.height)
+    return Area(left, top, right - left, bottom - top)
 
 
 def network_px(place: Place) -> int:

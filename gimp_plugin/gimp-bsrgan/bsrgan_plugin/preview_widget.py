@@ -87,6 +87,8 @@ class Preview:
         )
         # After GIMP's own handler, which forgets what it showed.
         self.widget.connect_after("size-allocate", self._on_size)
+        # What is drawn before the widget is on the screen is lost.
+        self.widget.connect_after("map", lambda *_arguments: self.move())
         for signal, handler in (
             ("button-press-event", self._on_press),
             ("button-release-event", self._on_release),

@@ -14,7 +14,7 @@ from bsrgan_plugin.pixel_file import PixelFile
 from bsrgan_plugin.preview_jobs import Answer, PreviewJobs, Wish
 from bsrgan_plugin.preview_mixture import Mixture
 from bsrgan_plugin.preview_overview import Overview
-from bsrgan_plugin.preview_patches import Patch, PatchCache, area_of, network_px, place_of
+from bsrgan_plugin.preview_patches import Patch, PatchCache, area_of, network_px, place_of, widened
 from bsrgan_plugin.preview_pictures import LayerPixels, Picture, converted, eight_bit
 from bsrgan_plugin.preview_widget import Preview
 from bsrgan_plugin.translation import _
@@ -112,6 +112,11 @@ class UpscalePreview:
         if self._has_failed:
             self._on_view()
 
+    @property
+    def is_working(self) -> bool:
+        """Whether the daemon has a job of this preview."""
+        return self._wished is not None
+
     def seconds(self) -> float | None:
         """The time of a whole run with the last arguments, from what previews took; None while nobody knows."""
         if self._options is None:
@@ -145,7 +150,8 @@ class UpscalePreview:
         if self._options is None:
             return False
         key = self._key(self._options)
-        missing = self._cache.missing(key, self._visible())
+        visible = self._visible()
+        missing = self._cache.missing(key, visible) and self._cache.missing(key, widened(visible, self._result))
         if missing is None:
             self._withdraw()
             self._on_status(_("The preview shows what the run will give."), False, False)
