@@ -15,6 +15,7 @@ import itertools
 import logging
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,16 +101,24 @@ def preview(order: Order, work: Work) -> Finished:
         transparency.fill(colour, alpha)
     work.progress.phase("running")
     network = _Network(order, work, _hard_edges(order, alpha))
-    enlarged = network.run(colour)
-    source = Part(colour, order.size, order.seen)
-    near = None if alpha is None else _cut(alpha, order.seen, network.seen)
-    floor = texture.noise_floor(_cut(colour, order.seen, network.seen), near)
-    fine = texture.texture_box(source, floor, order.out_size, order.wanted)
-    base = strength.base_box(source, order.out_size, order.wanted)
+    # The sliders' pictures are made while the network works: a person waits for every millisecond after it.
+    with ThreadPoolExecutor(1) as beside:
+        sliders = beside.submit(_for_sliders, order, colour, alpha, network.seen)
+        enlarged = network.run(colour)
+        fine, base = sliders.result()
     shapes = (None, None) if alpha is None else _alphas(order, alpha, network)
     pictures = [(enlarged, shapes[0]), (enlarged + fine, shapes[0]), (base, shapes[1])]
     block = np.concatenate([pixels.join(values, shape, order.layout) for values, shape in pictures])
     return Finished(spool.write_rows(work.target, block, 0), network.seconds)
+
+
+def _for_sliders(order: Order, colour: Floats, alpha: Floats | None, seen: Box) -> tuple[Floats, Floats]:
+    """The rectangle's texture (height, width, 1) and its resized source (height, width, C); `seen` by the network."""
+    source = Part(colour, order.size, order.seen)
+    near = None if alpha is None else _cut(alpha, order.seen, seen)
+    floor = texture.noise_floor(_cut(colour, order.seen, seen), near)
+    fine = texture.texture_box(source, floor, order.out_size, order.wanted)
+    return fine, strength.base_box(source, order.out_size, order.wanted)
 
 
 def _read(order: Order, source: int) -> tuple[Floats, Floats | None]:
