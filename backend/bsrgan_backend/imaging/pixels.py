@@ -215,8 +215,8 @@ def _to_unit(values: Pixels) -> Floats:
 
 
 def _from_unit(values: Floats, layout: PixelFormat) -> Pixels:
-    # nan_to_num first: a clamp lets NaN through, and casting NaN to an integer is undefined.
-    clamped = np.clip(np.nan_to_num(values, nan=0.0), 0.0, 1.0)
+    # fmax and not clip, which lets NaN through: casting NaN to an integer is undefined.
+    clamped: Floats = np.minimum(np.fmax(values, np.float32(0.0)), np.float32(1.0))
     if layout.top == 1:
         return clamped
     clamped *= np.float32(layout.top)

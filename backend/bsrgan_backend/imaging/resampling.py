@@ -18,7 +18,7 @@ import numpy.typing as npt
 from bsrgan_backend.imaging.boxes import Box, Part, Size
 from bsrgan_backend.imaging.pixels import Floats
 
-_CACHED_VALUES = 16 * 1024
+_CACHED_VALUES = 64 * 1024
 
 
 def _lanczos3(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -146,10 +146,12 @@ def _mix(rows: Floats, offset: int, table: Taps, begin: int, end: int) -> Floats
         longest = int(np.max(table.last[low:high] - table.first[low:high]))
         weights = table.weights[low:high, :longest]
         out = mixed[low - begin : high - begin]
+        term = np.empty_like(out)
         for tap, share in enumerate(weights.T):
-            # Shorter rows of weights end in zeros; their index only has to exist.
-            index = np.minimum(first + tap, rows.shape[0] - 1)
-            out += rows[index] * share[:, None, None]
+            # Shorter rows of weights end in zeros; their index, which is clipped, only has to exist.
+            np.take(rows, first + tap, axis=0, out=term, mode="clip")
+            term *= share[:, None, None]
+            out += term
     return mixed
 
 
