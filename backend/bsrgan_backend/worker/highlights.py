@@ -20,7 +20,7 @@ from bsrgan_backend.worker import spool
 from bsrgan_backend.worker.work import Cancelled, ShouldStop
 
 _KERNEL = "bicubic"
-_BAND_PX = 512 * 1024
+_BAND_PX = 128 * 1024
 """Pixels of picture or result that are held at once."""
 
 
