@@ -24,14 +24,17 @@ LEAVE_S = 10.0
 
 
 class Dispatcher:
-    """Owns the one worker.
+    """Owns one worker.
 
     Attributes:
+        lane: the card that it keeps to; empty for the first one, which goes from device to device.
         worker: the living one, or None.
         facts: of the latest worker.
         crashes: workers that were lost because they died or hung, and what they worked on.
         is_closing: no worker is started any more.
     """
+
+    lane = ""
 
     def __init__(self, ledger: Ledger, settings: Settings, starter: WorkerStarter, clock: Callable[[], float]) -> None:
         self._ledger = ledger
@@ -70,8 +73,8 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Start a worker or a job if there is something to do; call it after every change."""
-        queue = self._ledger.jobs.queue()
-        device = queue[0].device if queue else self._expected_device() or self._replacement
+        queue = self.queue()
+        device = (self.lane or queue[0].device) if queue else self._expected_device() or self._replacement
         if self.worker is None and device:
             self._replacement = ""
             self._start(device)
@@ -82,8 +85,16 @@ class Dispatcher:
             self._start_next(self.worker, queue[0])
         self._ledger.update_positions()
 
+    def queue(self) -> list[Job]:
+        """Jobs that wait for its worker, in order."""
+        return self._ledger.jobs.queue()
+
+    def running(self) -> list[Job]:
+        """Jobs of its worker: a long one, and last an urgent one, which is at work first when both are there."""
+        return [job for job in self._ledger.jobs.running() if job.lane == self.lane]
+
     def _start_next(self, worker: Worker, job: Job) -> None:
-        running = self._ledger.jobs.running()
+        running = self.running()
         if running:
             if self._may_join(worker, job, running):
                 self._run(worker, job)
@@ -113,8 +124,10 @@ class Dispatcher:
         return self._is_on(worker, job.device) and (not loaded or job.model in ("", loaded))
 
     def _is_on(self, worker: Worker, device: str) -> bool:
-        if worker.device == device or worker.facts.device == device:
+        if device in (worker.device, worker.facts.device):
             return True
+        if device == "gpu":
+            return worker.facts.device.startswith("gpu")
         return device == "auto" and bool(self._auto_device) and worker.facts.device == self._auto_device
 
     # --- the worker's life -------------------------------------------------------------------------------------
@@ -162,6 +175,7 @@ class Dispatcher:
             # It died while it was idle: the job is not to blame and stays queued for the next worker.
             self._lost(str(error))
             return
+        job.lane = self.lane
         self._ledger.change(job, "running")
 
     def _unload(self, worker: Worker) -> None:
@@ -186,7 +200,7 @@ class Dispatcher:
         worker.kill()
         self._dying.append(worker)
         self.facts.rss_bytes, self.facts.model = 0, ""
-        running = self._ledger.jobs.running()
+        running = self.running()
         if worker.state == "leaving" and not running:
             log.info("worker %d has left", worker.pid)
             return
@@ -201,6 +215,7 @@ class Dispatcher:
             return
         log.warning("worker %d lost: %s; it printed: %s", worker.pid, why, self._starter.last_words())
         self.crashes.note()
+        self._in_trouble("its worker stopped unexpectedly.")
         code = "TIMEOUT" if why == "silent" else "WORKER_CRASHED"
         for job in failed:
             # The last one was at work; one that had let it pass is lost too, but not to blame.
@@ -230,14 +245,14 @@ class Dispatcher:
         if kind in ("ready", "loaded", "memory"):
             worker.facts.take(message)
             self.facts = worker.facts
+            if worker.device == "auto":
+                self._auto_device = worker.facts.device
         if kind == "ready" and worker.state == "starting":
             worker.state = "ready"
             self._idle_since = self._clock()
-            if worker.device == "auto":
-                self._auto_device = worker.facts.device
             log.info("worker %d ready on %s", worker.pid, worker.facts.device)
             self._warm_up()
-        running = self._ledger.jobs.running()
+        running = self.running()
         if not running and kind == "failed" and worker.state == "starting":
             self._start_failed(worker, message)
         for job in running:
@@ -257,6 +272,10 @@ class Dispatcher:
         worker.state = "leaving"
         self._fail_waiting(error, worker.device)
         self._lost("cannot start")
+        self._in_trouble(error.text)
+
+    def _in_trouble(self, why: str) -> None:
+        """Something is wrong with the device, or with what ran on it; `why` is the end of a sentence."""
 
     def _take_for(self, job: Job, kind: Any, message: dict[str, Any]) -> None:
         if kind == "loaded":
@@ -276,6 +295,8 @@ class Dispatcher:
             error = answers.failure(message)
             log.warning("job %s: %s", job.id[:8], error.detail or error.text)
             self._ledger.change(job, "failed", error.code, error.text)
+            if error.code == "DEVICE":
+                self._in_trouble(error.text)
         else:
             self._finish(job, message)
 
@@ -317,7 +338,7 @@ class Dispatcher:
         worker, now = self.worker, self._clock()
         if worker is None:
             return
-        running = self._ledger.jobs.running()
+        running = self.running()
         if running:
             # A worker is not killed for a preview that stops late while a long job is waiting behind it.
             if all(job.cancel_by is not None and now >= job.cancel_by for job in running):
@@ -337,7 +358,7 @@ class Dispatcher:
 
     def is_waiting(self) -> bool:
         """Whether a deadline is near: a cancel that runs, or a process that must be reaped."""
-        return bool(self._dying) or any(job.cancel_by is not None for job in self._ledger.jobs.running())
+        return bool(self._dying) or any(job.cancel_by is not None for job in self.running())
 
     def close(self) -> None:
         """Stop the worker; `is_closed` says when it is over."""
@@ -350,6 +371,10 @@ class Dispatcher:
     def is_closed(self) -> bool:
         """Whether no worker process is left."""
         self.tick()
+        return self.is_gone()
+
+    def is_gone(self) -> bool:
+        """Whether it has no process, living or dying."""
         return self.worker is None and not self._dying
 
     def kill(self) -> None:

@@ -37,6 +37,7 @@ class Job:
         owner: id of the session that it belongs to; `earlier_owners` had it before an ATTACH.
         model: id of the model that it will use.
         device: what the worker must run on.
+        lane: the card whose worker has it; empty for the first worker.
         order: number of its SUBMIT, for the queue.
         state: see `_STEPS`; changed by `move` only.
         input, output: its spool files while they are needed.
@@ -56,6 +57,7 @@ class Job:
     device: str
     order: int
     touched: float
+    lane: str = ""
     state: str = "uploading"
     input: SpoolFile | None = None
     output: SpoolFile | None = None
@@ -226,7 +228,7 @@ class JobTable:
         return sum(job.state in WAITING for job in self._jobs.values())
 
     def running(self) -> list[Job]:
-        """Jobs of the one worker: a long one, and last an urgent one, which is at work first when both are there."""
+        """Jobs at work; of each worker a long one and then an urgent one, which comes first when both are there."""
         return sorted((job for job in self._jobs.values() if job.state == "running"), key=lambda job: job.is_urgent)
 
     def queue(self) -> list[Job]:

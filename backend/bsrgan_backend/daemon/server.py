@@ -17,7 +17,7 @@ import zmq
 
 from bsrgan_backend.daemon import endpoint, logs
 from bsrgan_backend.daemon.authentication import DOMAIN, Gatekeeper
-from bsrgan_backend.daemon.dispatch import Dispatcher
+from bsrgan_backend.daemon.fleet import Fleet
 from bsrgan_backend.daemon.identity import Identity
 from bsrgan_backend.daemon.instance import AlreadyRunning, InstanceLock
 from bsrgan_backend.daemon.jobs import JobTable
@@ -86,7 +86,7 @@ class Server:
         self._sessions = Sessions(self._router, self._clock)
         self._jobs = JobTable()
         self._ledger = Ledger(self._jobs, self._sessions, self._clock)
-        self._dispatcher = Dispatcher(self._ledger, settings, starter, self._clock)
+        self._dispatcher = Fleet(self._ledger, settings, starter, self._clock)
         reporter = Reporter(settings, self._identity, self._ledger, self._dispatcher, self._spool, self._clock)
         self._desk = Desk(
             *(self._ledger, self._dispatcher, self._spool, settings, root, self._identity, self._clock),
@@ -96,7 +96,7 @@ class Server:
         self._upkeep = Upkeep(self._ledger, self._dispatcher, self._desk, settings, self._clock)
         self._next_upkeep = 0.0
         self._next_alive = 0.0
-        self._polled_link = -1
+        self._polled_links: set[Any] = set()
         self._stop_began: float | None = None
         self._poller = zmq.Poller()
         for sock in (self._gatekeeper.socket, self._router, self._monitor):
@@ -132,7 +132,7 @@ class Server:
 
     def _turn(self, wake: socket.socket) -> bool:
         """One turn of the loop; False when the daemon has stopped."""
-        self._poll_worker_link()
+        self._poll_worker_links()
         events = dict(self._poller.poll(self._timeout_ms()))
         if wake.fileno() in events and self._on_signals(wake):
             return False
@@ -140,21 +140,20 @@ class Server:
             self._gatekeeper.answer()
         if self._monitor in events:
             self._on_monitor()
-        if self._polled_link in events:
-            self._dispatcher.on_readable()
+        for link in self._polled_links & events.keys():
+            self._dispatcher.read(link)
         if self._router in events:
             self._on_router()
         self._do_what_is_due()
         return not self._has_stopped()
 
-    def _poll_worker_link(self) -> None:
-        link = self._dispatcher.worker.link.fileno() if self._dispatcher.worker is not None else -1
-        if link != self._polled_link:
-            if self._polled_link != -1:
-                self._poller.unregister(self._polled_link)
-            if link != -1:
-                self._poller.register(link, zmq.POLLIN)
-            self._polled_link = link
+    def _poll_worker_links(self) -> None:
+        links = self._dispatcher.links()
+        for link in self._polled_links - links:
+            self._poller.unregister(link)
+        for link in links - self._polled_links:
+            self._poller.register(link, zmq.POLLIN)
+        self._polled_links = links
 
     def _timeout_ms(self) -> int:
         if self._sessions.is_flushing():

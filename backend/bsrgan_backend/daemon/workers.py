@@ -30,6 +30,7 @@ class WorkerFacts:
     precision: str = ""
     model: str = ""
     rss_bytes: int = 0
+    cards: int = 0
 
     def take(self, message: dict[str, Any]) -> None:
         """Take over what a message says; a field of the wrong type is left out."""
@@ -44,9 +45,10 @@ class WorkerFacts:
             value = message.get(key)
             if isinstance(value, str):
                 setattr(self, name, value[:128])
-        rss = message.get("rss")
-        if type(rss) is int and rss >= 0:
-            self.rss_bytes = rss
+        for name, key in (("rss_bytes", "rss"), ("cards", "cards")):
+            number = message.get(key)
+            if type(number) is int and number >= 0:
+                setattr(self, name, number)
 
 
 @dataclass

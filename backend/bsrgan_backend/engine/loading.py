@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bsrgan_backend.engine import devices
-from bsrgan_backend.engine.engine import Engine
+from bsrgan_backend.engine.engine import Engine, Facts
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Weights
 
@@ -114,3 +114,16 @@ def _by_paddle(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine
     from bsrgan_backend.engine import paddle_gpu
 
     return paddle_gpu.load(weights, cache, device=wish.device, threads=wish.threads, spool=spool, asked=wish.precision)
+
+
+def cards(facts: Facts) -> int:
+    """How many cards the library sees that runs a loaded model; 0 where that is on the processor."""
+    if facts.device == "cpu":
+        return 0
+    if facts.engine == "torch":
+        from bsrgan_backend.engine import torch_runtime
+
+        return len(torch_runtime.cards())
+    from bsrgan_backend.engine.runtime import paddle
+
+    return int(paddle.device.cuda.device_count())

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
 
-from bsrgan_backend.engine import trials
+from bsrgan_backend.engine import loading, trials
 from bsrgan_backend.engine.arithmetic import DeviceLost
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.link import Link, LinkClosed
@@ -235,6 +235,7 @@ class Service:
                     "model": model,
                     "device": facts.device,
                     "device_name": facts.device_name,
+                    "cards": loading.cards(facts),
                     "engine": facts.engine,
                     "paddle": facts.engine_version.removeprefix("Paddle "),
                     "precision": facts.precision,
