@@ -21,6 +21,7 @@ INSIDE = "upscale_refusals"
         ("check_mask_among_layers", "CALLING_ERROR", "mask"),
         ("check_selection_beside", "CALLING_ERROR", "selection"),
         ("check_nan", "EXECUTION_ERROR", "NaN"),
+        ("check_one_of_several", "EXECUTION_ERROR", "NaN"),
         ("check_infinite", "EXECUTION_ERROR", "infinite"),
         ("check_unknown_model", "EXECUTION_ERROR", "model"),
         ("check_model_path", "EXECUTION_ERROR", "model"),

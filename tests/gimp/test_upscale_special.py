@@ -47,6 +47,14 @@ def test_several_layers(outcome, check):
     assert all(("×3" in name) == ("same-size" not in check) for name in told["names"])  # noqa: RUF001 - the sign
 
 
+@pytest.mark.parametrize("check", ["check_progress_of_several"])
+def test_progress_of_several_layers(outcome):
+    """Each layer has its part of the bar."""
+    begin, middle, end = outcome.unwrap()
+    assert begin == 0.25
+    assert 0.25 < middle < end <= 0.5
+
+
 @pytest.mark.parametrize("check", cases(INSIDE, "check_highlights"))
 def test_highlights(outcome, check):
     """HDR values are kept in every float type."""

@@ -117,6 +117,13 @@ def check_nan(options: dict[str, Any]) -> dict[str, str]:
     return refused(image, layer)
 
 
+def check_one_of_several(options: dict[str, Any]) -> dict[str, str]:
+    """Two layers, of which the second one that is worked on has a NaN: the first one's result is dropped as well."""
+    image, below = new_image(8, 8, "RGB", 1, "FLOAT_NON_LINEAR")
+    fill(below, "R'G'B' float", struct.pack("<f", float("nan")) + bytes(8 * 8 * 12 - 4))
+    return refused(image, [add_layer(image, 6, 6, "RGBA", 2), below])
+
+
 def check_infinite(options: dict[str, Any]) -> dict[str, str]:
     """A float layer with one infinite value."""
     image, layer = new_image(8, 8, "RGB", 1, "FLOAT_LINEAR")

@@ -41,11 +41,17 @@ def expected(options: dict[str, Any], layer: Any, factor: int) -> bytes:
     return reference(options, pixels, (width, height), size, travel.dtype, travel.channels)
 
 
+def _reach_plugin() -> None:
+    """Make the modules of the installed plug-in importable in this process."""
+    plugin = Path(os.environ["GIMP3_DIRECTORY"]) / "plug-ins" / "gimp-bsrgan"
+    for folder in (plugin, plugin / "vendor"):
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+
+
 def remarks_of(layer: Any, output: str) -> list[str]:
     """What the plug-in would tell a person about a layer, asked in this process."""
-    folder = str(Path(os.environ["GIMP3_DIRECTORY"]) / "plug-ins" / "gimp-bsrgan")
-    if folder not in sys.path:
-        sys.path.append(folder)
+    _reach_plugin()
     from bsrgan_plugin.outputs import OutputMode
     from bsrgan_plugin.remarks import remarks
 
@@ -289,6 +295,27 @@ def check_group_with_its_own(options: dict[str, Any]) -> None:
     assert ended.status == "SUCCESS", ended.text
     assert len(image.get_layers()) == 3
     assert len(group.get_children()) == 2
+
+
+def check_progress_of_several(options: dict[str, Any]) -> list[float]:
+    """How far the bar is while the second of four layers is sent, worked on and received; Cancel stays possible."""
+    _reach_plugin()
+    from bsrgan_plugin import several
+    from bsrgan_plugin.progress import StatusBar
+    from bsrgan_plugin.progress_text import UPSCALING
+
+    bar = StatusBar()
+    part = several._Part(bar, 1, 4)
+    assert bar.state is part.state
+    found = [part.state.fraction]
+    part.state.begin(UPSCALING)
+    part.state.sending(0, 10)
+    part.state.working("running", 50, 100, 3.0)
+    found.append(part.state.fraction)
+    part.state.receiving(10, 10)
+    part.forbid_cancel()
+    assert not part.is_cancelled()
+    return [*found, part.state.fraction]
 
 
 def check_highlights(options: dict[str, Any], case: dict[str, Any]) -> float:
