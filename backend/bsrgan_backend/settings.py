@@ -24,7 +24,9 @@ else:
     import tomli as tomllib
 
 ENVIRONMENT_PREFIX = "GIMP_BSRGAN_"
-DEVICE_PATTERN = r"auto|cpu|gpu(:[0-9]{1,2})?"
+DEVICE_PATTERN = r"((paddle|torch)/)?(auto|cpu|gpu(:[0-9]{1,2})?)"
+"""A device, perhaps with the library that is to use it before a slash; without one the setting `engine` counts."""
+
 MODEL_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 Value = str | int | float

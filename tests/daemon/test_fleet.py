@@ -247,3 +247,18 @@ def test_all_workers_stop_with_the_daemon(two):
         worker.link.coming.append(None)
         bench.fleet.read(link)
     assert bench.fleet.is_closed()
+
+
+def test_a_library_that_is_asked_for_gets_its_own_worker(bench):
+    """A job that names a library is not given to a worker of another one, and the same one is used again."""
+    first = bench.job("gpu:0")
+    bench.begin(bench.starter.started[0], "gpu:0", cards=1)
+    bench.end(bench.starter.started[0], first)
+    other = bench.job("torch/gpu:0")
+    assert (other.state, {"t": "unload"} in bench.starter.started[0].link.sent) == ("queued", True)
+    bench.say(bench.starter.started[0], None)
+    assert bench.starter.started[1].device == "torch/gpu:0"
+    bench.begin(bench.starter.started[1], "gpu:0", cards=1)
+    bench.end(bench.starter.started[1], other)
+    assert bench.job("torch/gpu:0").state == "running"
+    assert len(bench.starter.started) == 2

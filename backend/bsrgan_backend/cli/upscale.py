@@ -52,6 +52,12 @@ def add_parsers(commands: Any) -> None:
     size.add_argument("--size", type=_size, metavar="WxH", help="size of the result; Wx or xH keeps the proportions")
     _add_looks(parser)
     parser.add_argument("--device", type=_device, default="auto", metavar="auto|cpu|gpu:N", help="where to compute")
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "paddle", "torch"),
+        default="auto",
+        help="library that computes (torch is an extra)",
+    )
     _add_engine(parser)
     parser.set_defaults(run=run)
 
@@ -128,6 +134,11 @@ def _device(text: str) -> str:
     return text
 
 
+def _place(asked: argparse.Namespace) -> str:
+    """The device as the wire has it, with the library before it when one was asked for."""
+    return str(asked.device) if asked.engine == "auto" else f"{asked.engine}/{asked.device}"
+
+
 def run(asked: argparse.Namespace) -> int:
     """Upscale all pictures.
 
@@ -174,7 +185,7 @@ class _Batch:
         try:
             self._shown.show(f"{label}  reading")
             request = job.prepare(
-                item, self._asked.model, _wanted(self._asked), self._asked.device, _params(self._asked)
+                item, self._asked.model, _wanted(self._asked), _place(self._asked), _params(self._asked)
             )
             done = job.run(request, self._connected(), lambda text: self._shown.show(f"{label}  {text}"))
         except (BackendError, WireError, OSError, MemoryError) as error:

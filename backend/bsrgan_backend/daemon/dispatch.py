@@ -124,6 +124,8 @@ class Dispatcher:
         return self._is_on(worker, job.device) and (not loaded or job.model in ("", loaded))
 
     def _is_on(self, worker: Worker, device: str) -> bool:
+        if "/" in worker.device + device:  # a library was asked for by name
+            return worker.device == device
         if device in (worker.device, worker.facts.device):
             return True
         if device == "gpu":

@@ -23,8 +23,9 @@ def main() -> None:
     given = settings.load({}, {**os.environ, places.PREFIX_VARIABLE: str(arguments.root)}).settings
     process.log_to(arguments.root / "logs" / "worker.log", given.log_level)
     spool = settings.spool_folder(given, arguments.root)
+    library, _, device = arguments.device.rpartition("/")
     residency = Residency(
-        arguments.root, arguments.device, arguments.threads, given.model, spool, given.precision, given.engine
+        arguments.root, device, arguments.threads, given.model, spool, given.precision, library or given.engine
     )
     defaults = {"tile": given.tile, "memory": given.memory_bytes}
     service.Service(link.inherited(arguments.link_fd), residency, defaults, spool).serve()
@@ -33,7 +34,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bsrgan_backend.worker", description="The process that owns a device.")
-    parser.add_argument("--device", required=True, help="auto, cpu, gpu or gpu:N")
+    parser.add_argument("--device", required=True, help="auto, cpu, gpu or gpu:N, perhaps after paddle/ or torch/")
     parser.add_argument("--root", required=True, type=Path, help="the installation's folder")
     parser.add_argument("--link-fd", required=True, help="the supervisor's line: a descriptor, or stdin on Windows")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 for as many as the machine gives")
