@@ -12,7 +12,9 @@ from bsrgan_plugin.preview_patches import (
     Patch,
     PatchCache,
     area_of,
+    longest_side,
     network_px,
+    next_piece,
     place_of,
     widened,
 )
@@ -98,23 +100,48 @@ def views(draw):
 
 
 @settings(deadline=None, max_examples=200)
-@given(case=views())
-def test_what_is_asked_for_can_be_asked_for(case):
-    """The daemon's own check takes every place, however large the view; it lies within what is seen."""
+@given(case=views(), budget=st.sampled_from([1, 150_000, 1e9]))
+def test_piece_by_piece_all_of_a_view_comes(case, budget):
+    """The daemon's own check takes each piece, none is asked for twice, and in the end nothing is missing."""
     source, result, visible = case
-    place = place_of(source, result, visible)
-    request = place.request(3, "u8")
-    sizes = (request.width, request.height, request.out_width, request.out_height)
-    assert Place.read(request.params, *sizes) == place
-    rectangle = area_of(place.rectangle)
-    assert max(rectangle.width, rectangle.height) <= LARGEST_SIDE_PX
-    assert visible.x <= rectangle.x
-    assert visible.y <= rectangle.y
-    assert rectangle.x + rectangle.width <= visible.x + visible.width
-    assert rectangle.y + rectangle.height <= visible.y + visible.height
-    assert request.out_height == PICTURES * rectangle.height
-    assert place.part.area <= limits.PREVIEW_PX
-    assert 0 < network_px(place) <= place.part.area
+    cache, side = PatchCache(), longest_side(source, result, budget)
+    asked = []
+    while (piece := next_piece(cache, KEY, visible, result, side)) is not None and len(asked) < 12:
+        place = place_of(source, result, piece)
+        request = place.request(3, "u8")
+        sizes = (request.width, request.height, request.out_width, request.out_height)
+        assert Place.read(request.params, *sizes) == place
+        assert area_of(place.rectangle) == piece
+        assert max(piece.width, piece.height) <= side + 2 * WIDEN_PX
+        assert request.out_height == PICTURES * piece.height
+        assert 0 < network_px(place) <= place.part.area <= limits.PREVIEW_PX
+        assert piece not in asked
+        asked.append(piece)
+        cache.add(KEY, patch(piece))
+    count = -(-visible.width // side) * -(-visible.height // side)
+    assert len(asked) <= count
+    if count <= 12:
+        assert cache_shows(cache, visible, side)
+
+
+def cache_shows(cache, visible, side):
+    """Whether nothing of a view is missing."""
+    return next_piece(cache, KEY, visible, Size(1, 1), side) is None
+
+
+def test_the_middle_comes_first():
+    """A view that is too much for once begins where a person looks."""
+    piece = next_piece(PatchCache(), KEY, Area(0, 0, 3072, 1024), Size(4000, 4000), 1024)
+    assert piece == Area(1024, 0, 1024, 1024)
+
+
+def test_a_faster_device_is_asked_for_more():
+    """The side follows the budget, the scale, and what the protocol allows."""
+    small, whole = Size(1000, 1000), Size(4000, 4000)
+    assert longest_side(small, whole, 150_000) == 960
+    assert longest_side(small, small, 150_000) == 224
+    assert longest_side(small, small, 1e9) == LARGEST_SIDE_PX
+    assert longest_side(small, small, 1) == WIDEN_PX
 
 
 @given(case=views())

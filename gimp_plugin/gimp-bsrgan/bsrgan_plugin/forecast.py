@@ -25,9 +25,13 @@ class Rates:
         if seconds > 0:
             self._best[key] = max(self._best.get(key, 0.0), pixels / seconds)
 
+    def rate(self, key: Hashable) -> float:
+        """Pixels per second; 0 while nothing was measured."""
+        return self._best.get(key, 0.0)
+
     def seconds(self, key: Hashable, pixels: int) -> float | None:
         """The time for so many pixels; None while nothing was measured."""
-        rate = self._best.get(key)
+        rate = self.rate(key)
         return pixels / rate if rate else None
 
 

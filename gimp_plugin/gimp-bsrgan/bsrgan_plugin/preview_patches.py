@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ from bsrgan_wire import limits
 from bsrgan_wire.preview import Place, Rectangle, part_to_send
 
 LARGEST_SIDE_PX = 1024
-"""Of a rectangle that is asked for at once; the time goes with its area."""
+"""Of a rectangle that is asked for at once."""
+_MOST_SEEN_PX = 1600
+"""Of the source, on each side of what the network sees at once: `PREVIEW_PX` with room for the rest that is sent."""
 WIDEN_PX = 32
 """Rectangles that are asked for begin and end at multiples of it."""
 CACHE_BYTES = 64 * 1024 * 1024
@@ -82,22 +86,48 @@ class PatchCache:
         return sum(patch.bytes_held for patch in self._patches.values())
 
 
-def place_of(source: Size, result: Size, visible: Area) -> Place:
-    """Where to ask for a rectangle of a result: its middle, when it is more than can be asked for at once.
+def next_piece(cache: PatchCache, key: Hashable, visible: Area, whole: Size, side: int) -> Area | None:
+    """What to ask for next, so that all of a view is there in the end; the middle comes first.
+
+    Args:
+        cache: what is there.
+        key: as for the cache.
+        visible: what is to be seen of the result.
+        whole: the result's size.
+        side: longest side of a piece, px.
+
+    Returns:
+        A rectangle of the result, at most `2 * WIDEN_PX` longer than `side`; None when all is there.
+    """
+    for piece in _pieces(visible, side):
+        if cache.missing(key, piece) is not None:
+            return cache.missing(key, widened(piece, whole))
+    return None
+
+
+def longest_side(source: Size, result: Size, budget_px: float) -> int:
+    """The longest side of a rectangle of a result for which the network sees about `budget_px` pixels of the source.
 
     Args:
         source: the size of what is upscaled.
         result: the size of the whole result.
-        visible: what is to be seen of it.
+        budget_px: what the network can do in bearable time.
     """
-    picture, whole = (source.width, source.height), (result.width, result.height)
-    side = LARGEST_SIDE_PX
-    while True:
-        rectangle = _middle(visible, side)
-        part = part_to_send(picture, whole, rectangle)
-        if part.area <= limits.PREVIEW_PX or side == 1:
-            return Place(picture, whole, part, rectangle)
-        side //= 2
+    seen = min(math.sqrt(budget_px), _MOST_SEEN_PX) - 2 * limits.PREVIEW_MARGIN_PX
+    factor = min(result.width / source.width, result.height / source.height)
+    return min(max(int(seen * factor) // WIDEN_PX * WIDEN_PX, WIDEN_PX), LARGEST_SIDE_PX)
+
+
+def place_of(source: Size, result: Size, area: Area) -> Place:
+    """Where to ask for a rectangle of a result.
+
+    Args:
+        source: the size of what is upscaled.
+        result: the size of the whole result.
+        area: of the result; no larger than `longest_side` allows.
+    """
+    rectangle = Rectangle(area.x, area.y, area.width, area.height)
+    return Place.around((source.width, source.height), (result.width, result.height), rectangle)
 
 
 def widened(area: Area, whole: Size) -> Area:
@@ -123,9 +153,23 @@ def area_of(rectangle: Rectangle) -> Area:
     return Area(rectangle.left, rectangle.top, rectangle.width, rectangle.height)
 
 
-def _middle(area: Area, side: int) -> Rectangle:
-    width, height = min(area.width, side), min(area.height, side)
-    return Rectangle(area.x + (area.width - width) // 2, area.y + (area.height - height) // 2, width, height)
+def _pieces(area: Area, side: int) -> list[Area]:
+    """A rectangle cut into about equal pieces, those in the middle first."""
+    across, down = -(-area.width // side), -(-area.height // side)
+    columns = [area.width * place // across for place in range(across + 1)]
+    rows = [area.height * place // down for place in range(down + 1)]
+    pieces = [
+        Area(area.x + left, area.y + top, right - left, bottom - top)
+        for top, bottom in itertools.pairwise(rows)
+        for left, right in itertools.pairwise(columns)
+    ]
+    return sorted(pieces, key=lambda piece: _distance(piece, area))
+
+
+def _distance(one: Area, other: Area) -> int:
+    """Between the middles of two rectangles, along both axes, in half pixels."""
+    across = abs(2 * (one.x - other.x) + one.width - other.width)
+    return across + abs(2 * (one.y - other.y) + one.height - other.height)
 
 
 def _common(one: Area, other: Area) -> bool:

@@ -14,7 +14,7 @@ from bsrgan_plugin.pixel_file import PixelFile
 from bsrgan_plugin.preview_jobs import Answer, PreviewJobs, Wish
 from bsrgan_plugin.preview_mixture import Mixture
 from bsrgan_plugin.preview_overview import Overview
-from bsrgan_plugin.preview_patches import Patch, PatchCache, area_of, network_px, place_of, widened
+from bsrgan_plugin.preview_patches import Patch, PatchCache, area_of, longest_side, network_px, next_piece, place_of
 from bsrgan_plugin.preview_pictures import LayerPixels, Picture, converted, eight_bit
 from bsrgan_plugin.preview_widget import Preview
 from bsrgan_plugin.translation import _
@@ -23,6 +23,10 @@ from bsrgan_wire.preview import PICTURES, Place
 
 SIDE_PX = 480
 """Least width and height of the view."""
+_FIRST_PX = 150_000
+"""Pixels of the source that the network may see at once before its rate is known."""
+_BEARABLE_S = 5.0
+"""Where the network does more than that in this time, more is asked for at once."""
 _SETTLED_MS = 40
 """The view is asked for when it has not moved for so long."""
 
@@ -150,8 +154,7 @@ class UpscalePreview:
         if self._options is None:
             return False
         key = self._key(self._options)
-        visible = self._visible()
-        missing = self._cache.missing(key, visible) and self._cache.missing(key, widened(visible, self._result))
+        missing = next_piece(self._cache, key, self._visible(), self._result, self._side(key))
         if missing is None:
             self._withdraw()
             self._on_status(_("The preview shows what the run will give."), False, False)
@@ -182,6 +185,11 @@ class UpscalePreview:
         if self._wished is not None:
             self._jobs.withdraw()
         self._number, self._wished, self._has_failed = 0, None, False
+
+    def _side(self, key: _Key) -> int:
+        """How much is asked for at once: what takes bearable time, as far as it is known."""
+        budget = max(_FIRST_PX, self._rates.rate(key[0]) * _BEARABLE_S)
+        return longest_side(self._area.size, self._result, budget)
 
     def _visible(self) -> Area:
         return self.preview.view.shown(self._result).area
