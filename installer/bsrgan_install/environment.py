@@ -32,6 +32,10 @@ def install(layout: Layout, report: Report) -> str:
     layout.log.parent.mkdir(parents=True, exist_ok=True)
     layout.log.write_text("", encoding="utf-8")
     version = _make_venv(layout, report)
+    if next(layout.venv.glob("**/site-packages/paddlepaddle_gpu-*.dist-info"), None) is not None:
+        # Both builds are one Python package: pip would put the processor's over it and know of neither.
+        remove(layout, ["paddlepaddle-gpu", "paddlepaddle"])
+        report.note("Paddle's build for graphics cards was taken out; give '--paddle-gpu' each time to have it again")
     _install_package(layout, report)
     return version
 
@@ -77,10 +81,39 @@ def _check_space(root: Path) -> None:
 
 
 def _install_package(layout: Layout, report: Report) -> None:
-    python = pythons.python_in(layout.venv, layout.platform)
-    command = [str(python), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    command += ["--progress-bar", "off", str(REPOSITORY)]
+    command = [*_pip(layout, "install"), "--progress-bar", "off", str(REPOSITORY)]
     _logged(command, layout, "pip could not install the backend", report)
+
+
+def add(layout: Layout, packages: list[str], report: Report) -> None:
+    """Install more into the environment.
+
+    Args:
+        layout: where it is.
+        packages: requirements, files or addresses, as pip takes them.
+        report: told what goes on.
+
+    Raises:
+        InstallError: pip failed.
+    """
+    what = ", ".join(packages)
+    _logged(
+        [*_pip(layout, "install"), "--progress-bar", "off", *packages], layout, f"pip could not install {what}", report
+    )
+
+
+def remove(layout: Layout, packages: list[str]) -> None:
+    """Take packages out of the environment; those that are not there are passed over.
+
+    Raises:
+        InstallError: pip failed.
+    """
+    _logged([*_pip(layout, "uninstall"), "--yes", *packages], layout, f"pip could not remove {', '.join(packages)}")
+
+
+def _pip(layout: Layout, verb: str) -> list[str]:
+    python = pythons.python_in(layout.venv, layout.platform)
+    return [str(python), "-I", "-m", "pip", verb, "--disable-pip-version-check", "--no-input"]
 
 
 def _logged(command: list[str], layout: Layout, failure: str, report: Report | None = None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bsrgan_install import (
     backend_command,
+    cards,
     environment,
     gimp_batch,
     options,
@@ -72,6 +73,7 @@ def install(layout: Layout, asked: Options, report: Report) -> None:
     try:
         _install_backend(layout, asked, kept, report)
         weights.install(layout, asked.model, kept, report)
+        _install_for_cards(layout, asked, report)
         found = _install_plugins(layout, kept, report) if asked.gimp else []
         _install_service(layout, asked, kept, report)
         console = profiles.console() if asked.gimp else None
@@ -100,6 +102,15 @@ def _install_backend(layout: Layout, asked: Options, kept: Record, report: Repor
     if problem:
         report.note(problem)
     report.done(f"command {kept.link or layout.command}")
+
+
+def _install_for_cards(layout: Layout, asked: Options, report: Report) -> None:
+    if asked.torch or asked.paddle_gpu:
+        cards.install(layout, asked.torch, asked.paddle_gpu, report)
+    elif asked.venv is None:
+        told = cards.advice(cards.found())
+        if told:
+            report.note(told)
 
 
 def _version() -> str:
