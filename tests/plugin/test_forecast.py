@@ -22,10 +22,11 @@ def test_time_follows_the_best_rate_of_the_same_settings():
 
 def test_a_run_is_told_with_size_memory_and_time():
     """Pixels of the result, its memory in GIMP, and the time in rough words once it has been measured."""
-    assert told(Size(4000, 3000), 48_000_000, 130.0) == (
+    assert told([Size(4000, 3000)], 48_000_000, 130.0) == (
         "Result: 4000 × 3000 px, 48 MB in GIMP\nTime on this device: about 2 min"  # noqa: RUF001
     )
-    assert told(Size(8, 6), 192, None).endswith("Time on this device: not measured yet")
+    assert told([Size(8, 6)], 192, None).endswith("Time on this device: not measured yet")
+    assert told([Size(8, 6), Size(4, 4)], 256, None).startswith("2 results, the first 8 × 6 px, 0.256 kB in GIMP")  # noqa: RUF001
 
 
 @pytest.mark.parametrize(

@@ -13,31 +13,47 @@ from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 from bsrgan_plugin import daemon_state, forecast  # noqa: E402
 from bsrgan_plugin.daemon_state import DaemonState  # noqa: E402
 from bsrgan_plugin.daemon_widgets import SPACING_PX, ModelRow, StateLine, line  # noqa: E402
+from bsrgan_plugin.layers import format_of  # noqa: E402
 from bsrgan_plugin.outcomes import Refusal  # noqa: E402
 from bsrgan_plugin.outputs import Placement, Source  # noqa: E402
 from bsrgan_plugin.preview_column import PreviewColumn  # noqa: E402
 from bsrgan_plugin.size_box import SizeBox  # noqa: E402
 from bsrgan_plugin.sizing_arguments import sizing_of  # noqa: E402
-from bsrgan_plugin.targets import check_size, check_type  # noqa: E402
+from bsrgan_plugin.targets import check_size  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
 from bsrgan_plugin.upscale_options import Options, options_of  # noqa: E402
 from bsrgan_plugin.upscale_preview import UpscalePreview  # noqa: E402
 
 
-def ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, layer: Gimp.Layer, source: Source) -> bool:
-    """Show the dialog and write the user's choice into `config`; False when it was cancelled."""
+def ask(
+    procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, layers: list[Gimp.Layer], sources: list[Source]
+) -> bool:
+    """Show the dialog and write the user's choice into `config`.
+
+    Args:
+        procedure: the filter.
+        config: its arguments.
+        layers: what will be upscaled; the first one is previewed.
+        sources: of each: geometry and area.
+
+    Returns:
+        False when it was cancelled.
+    """
     GimpUi.init("gimp-bsrgan")
-    dialog = _UpscaleDialog(procedure, config, layer, source)
-    return dialog.run()
+    return _UpscaleDialog(procedure, config, layers, sources).run()
 
 
 class _UpscaleDialog:
     def __init__(
-        self, procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, layer: Gimp.Layer, source: Source
+        self,
+        procedure: Gimp.Procedure,
+        config: Gimp.ProcedureConfig,
+        layers: list[Gimp.Layer],
+        sources: list[Source],
     ) -> None:
         self._config = config
-        self._layer = layer
-        self._source = source
+        self._layers = layers
+        self._sources = sources
         self._is_ready = False
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, _("BSRGAN Upscale"))
         self._dialog.set_ok_label(_("_Upscale"))
@@ -45,7 +61,9 @@ class _UpscaleDialog:
         self._state = StateLine()
         self._forecast = line()
         endpoint = config.get_property("endpoint") or ""
-        self._live = UpscalePreview(layer, source, endpoint, self._on_zoomed, self._show_status, self._on_changed)
+        self._live = UpscalePreview(
+            layers[0], sources[0], endpoint, self._on_zoomed, self._show_status, self._on_changed
+        )
         self._preview = PreviewColumn(self._live.preview)
         columns = Gtk.Box(spacing=2 * SPACING_PX)
         columns.pack_start(self._preview.widget, True, True, 0)
@@ -109,24 +127,29 @@ class _UpscaleDialog:
 
     def _on_changed(self) -> None:
         try:
-            options, placement = self._asked()
+            options, placements = self._asked()
         except Refusal as refusal:
             self._forecast.set_text("")
             self._live.refuse(str(refusal))
             return
-        self._live.show(options, placement)
-        self._forecast.set_text(self._told(placement))
+        self._live.show(options, placements[0])
+        self._forecast.set_text(self._told(placements))
 
-    def _asked(self) -> tuple[Options, Placement]:
-        options = options_of(self._config)
-        check_type(self._layer, options.mode)
-        placement = options.placement(replace(self._source, asked=sizing_of(self._config)))
-        check_size(self._source.area, placement)
-        return options, placement
+    def _asked(self) -> tuple[Options, list[Placement]]:
+        options, asked = options_of(self._config), sizing_of(self._config)
+        placements = []
+        for source in self._sources:
+            placements.append(options.placement(replace(source, asked=asked)))
+            check_size(source.area, placements[-1])
+        return options, placements
 
-    def _told(self, placement: Placement) -> str:
-        size = placement.result
-        return forecast.told(size, size.width * size.height * self._layer.get_bpp(), self._live.seconds())
+    def _told(self, placements: list[Placement]) -> str:
+        results = [placement.result for placement in placements]
+        held = sum(
+            size.width * size.height * _pixel_bytes(layer) for size, layer in zip(results, self._layers, strict=True)
+        )
+        pixels = sum(source.area.width * source.area.height for source in self._sources)
+        return forecast.told(results, held, self._live.seconds(pixels))
 
     def _on_zoomed(self, zoom: int) -> None:
         self._preview.show_zoom(zoom)
@@ -142,3 +165,8 @@ class _UpscaleDialog:
             self._live.retry()
         self._is_ready = is_ready
         return False  # GLib: not again
+
+
+def _pixel_bytes(layer: Gimp.Layer) -> int:
+    """Bytes of one pixel of the layer's result in GIMP; that of an indexed layer is RGB."""
+    return int(format_of(layer).pixel_bytes if layer.is_indexed() else layer.get_bpp())

@@ -35,19 +35,23 @@ class Rates:
         return pixels / rate if rate else None
 
 
-def told(result: Size, result_bytes: int, seconds: float | None) -> str:
+def told(results: list[Size], result_bytes: int, seconds: float | None) -> str:
     """Two lines about a run.
 
     Args:
-        result: its size.
-        result_bytes: memory of the result in GIMP.
-        seconds: time that it will take; None when nobody knows yet.
+        results: the size of each result.
+        result_bytes: memory of all of them in GIMP.
+        seconds: time that all will take; None when nobody knows yet.
     """
     size = _("Result: {width} × {height} px, {memory} in GIMP")  # noqa: RUF001 - the multiplication sign is meant
+    if len(results) > 1:
+        size = _("{count} results, the first {width} × {height} px, {memory} in GIMP")  # noqa: RUF001 - meant
     time = _("not measured yet") if seconds is None else duration(seconds)
+    first = results[0]
+    held = memory(result_bytes)
     return "\n".join(
         (
-            size.format(width=result.width, height=result.height, memory=memory(result_bytes)),
+            size.format(count=len(results), width=first.width, height=first.height, memory=held),
             _("Time on this device: {time}").format(time=time),
         )
     )

@@ -16,7 +16,7 @@ from bsrgan_plugin.pixel_file import PixelFile
 from bsrgan_plugin.preview_jobs import Answer, PreviewJobs, Wish
 from bsrgan_plugin.preview_pictures import Picture
 from bsrgan_plugin.preview_widget import Preview
-from bsrgan_plugin.translation import _
+from bsrgan_plugin.translation import _, sentence
 
 
 class LivePreview:
@@ -146,7 +146,7 @@ class LivePreview:
         self._after.set(pixels)
         self.preview.draw()
         size = _("Result: {width} × {height} px")  # noqa: RUF001 - the multiplication sign is meant
-        told = [size.format(width=pixels.size.width, height=pixels.size.height), *answer.notes]
+        told = [size.format(width=pixels.size.width, height=pixels.size.height), *map(sentence, answer.notes)]
         self._on_status("\n".join(told), False, False)
 
     def _fail(self, sentence: str) -> None:

@@ -12,7 +12,7 @@ from bsrgan_plugin.outputs import OutputMode, place
 from bsrgan_plugin.remarks import remarks
 from bsrgan_plugin.sizing_arguments import sizing_of
 from bsrgan_plugin.targets import source_of, the_layers
-from bsrgan_plugin.translation import _
+from bsrgan_plugin.translation import _, sentence
 from bsrgan_plugin.upscale_options import options_of
 
 
@@ -41,7 +41,7 @@ def run(
     if run_mode == Gimp.RunMode.INTERACTIVE:
         from bsrgan_plugin import dialog
 
-        if not dialog.ask(procedure, config, layers[0], sources[0]):
+        if not dialog.ask(procedure, config, layers, sources):
             raise outcomes.Cancelled
     options = options_of(config)
     sources = [replace(source, asked=sizing_of(config)) for source in sources]
@@ -57,7 +57,7 @@ def run(
         if options.mode is OutputMode.NEW_IMAGE:
             display(done.image)
         for note in (*told, *done.notes):
-            Gimp.message(note)
+            Gimp.message(sentence(note))
     Gimp.displays_flush()
     return done
 

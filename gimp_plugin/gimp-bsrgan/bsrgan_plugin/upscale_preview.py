@@ -121,11 +121,11 @@ class UpscalePreview:
         """Whether the daemon has a job of this preview."""
         return self._wished is not None
 
-    def seconds(self) -> float | None:
-        """The time of a whole run with the last arguments, from what previews took; None while nobody knows."""
+    def seconds(self, pixels: int) -> float | None:
+        """The time of a run on so many pixels with the last arguments, from what previews took; None: not known."""
         if self._options is None:
             return None
-        return self._rates.seconds(_network_key(self._options), self._area.width * self._area.height)
+        return self._rates.seconds(_network_key(self._options), pixels)
 
     def stop(self) -> None:
         """End everything; may be called while something is under way."""
