@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.progress import ProgressBar
 
 # Spelt out here, so that no other command waits for numpy; a test holds them against the model.
@@ -22,15 +23,17 @@ def add_parsers(commands: Any) -> None:
     """Add `degrade`."""
     parser = commands.add_parser(
         "degrade",
-        help="make bad pictures from good ones",
-        description="Degrade pictures as BSRGAN's training data are degraded: blur, reduction, noise, JPEG and a "
-        "camera's sensor, drawn from a seed. NAME becomes NAME_LQ.png with its recipe inside, and recipes.jsonl lists "
-        "every number. The same picture, options and seed give the same file.",
-        epilog=f"presets: {', '.join(PRESETS)}",
+        help=_("make bad pictures from good ones"),
+        description=_(
+            "Degrade pictures as BSRGAN's training data are degraded: blur, reduction, noise, JPEG and a "
+            "camera's sensor, drawn from a seed. NAME becomes NAME_LQ.png with its recipe inside, and recipes.jsonl "
+            "lists every number. The same picture, options and seed give the same file."
+        ),
+        epilog=_("presets: {names}").format(names=", ".join(PRESETS)),
     )
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="a picture, or a folder of pictures")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=_("a picture, or a folder of pictures"))
     parser.add_argument(
-        "-d", "--directory", type=Path, metavar="DIR", required=True, help="a folder for results; made when missing"
+        "-d", "--directory", type=Path, metavar="DIR", required=True, help=_("a folder for results; made when missing")
     )
     _add_wishes(parser)
     _add_outputs(parser)
@@ -38,42 +41,53 @@ def add_parsers(commands: Any) -> None:
 
 
 def _add_wishes(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("what is drawn").add_argument
-    add("--mode", choices=MODES, help="bsrgan: seven steps in any order (default); bsrgan-plus: thirteen and more")
-    add("--preset", choices=PRESETS, metavar="NAME", help="ready-made steps, see below")
-    add("--steps", type=Path, metavar="FILE", help="steps of your own: a JSON list, for the mode manual")
-    add("--recipe", type=Path, metavar="FILE", help="do the same again: a PNG of ours, a recipe, or a recipes.jsonl")
-    add("--scale", type=int, choices=(1, 2, 3, 4), help="reduction (default: 4, or the preset's own)")
-    add("--seed", type=int, metavar="N", help="item k is drawn from N + k (default 0)")
-    add("--profile", choices=("official", "paper"), help="ranges of the released code (default) or of the paper")
-    add("--strength", type=float, metavar="T", help="0 a plain change of size, 1 as drawn (default)")
-    add("--variation", type=float, metavar="V", help="how far a seed moves a preset's numbers, 0 to 0.5 (default 0.2)")
-    add("--same-size", choices=("nearest", "bicubic", "area"), help="bring results back to the size of the picture")
+    add = parser.add_argument_group(_("what is drawn")).add_argument
+    add("--mode", choices=MODES, help=_("bsrgan: seven steps in any order (default); bsrgan-plus: thirteen and more"))
+    add("--preset", choices=PRESETS, metavar="NAME", help=_("ready-made steps, see below"))
+    add("--steps", type=Path, metavar="FILE", help=_("steps of your own: a JSON list, for the mode manual"))
+    add("--recipe", type=Path, metavar="FILE", help=_("do the same again: a PNG of ours, a recipe, or a recipes.jsonl"))
+    add("--scale", type=int, choices=(1, 2, 3, 4), help=_("reduction (default: 4, or the preset's own)"))
+    add("--seed", type=int, metavar="N", help=_("item k is drawn from N + k (default 0)"))
+    add("--profile", choices=("official", "paper"), help=_("ranges of the released code (default) or of the paper"))
+    add("--strength", type=float, metavar="T", help=_("0 a plain change of size, 1 as drawn (default)"))
+    add(
+        "--variation",
+        type=float,
+        metavar="V",
+        help=_("how far a seed moves a preset's numbers, 0 to 0.5 (default 0.2)"),
+    )
+    add("--same-size", choices=("nearest", "bicubic", "area"), help=_("bring results back to the size of the picture"))
     add(
         "--off",
         nargs="+",
         action="extend",
         choices=FAMILIES,
         metavar="FAMILY",
-        help=f"leave out some of {', '.join(FAMILIES)}",
+        help=_("leave out some of {names}").format(names=", ".join(FAMILIES)),
     )
-    add("--count", type=_count, metavar="N", help="so many results of each picture (default 1)")
-    add("--patch", type=_count, default=0, metavar="N", help="cut a random N x N patch first, also kept as NAME_HQ.png")
+    add("--count", type=_count, metavar="N", help=_("so many results of each picture (default 1)"))
+    add(
+        "--patch",
+        type=_count,
+        default=0,
+        metavar="N",
+        help=_("cut a random N x N patch first, also kept as NAME_HQ.png"),
+    )
 
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("what else is written").add_argument
-    add("--pairs", action="store_true", help="degraded and clean side by side, as NAME_pair.png")
-    add("--sheet", action="store_true", help="all results on one page, as sheet.png")
-    add("--then-upscale", action="store_true", help="upscale each result again and compare, as NAME_trip.png")
-    add("--model", default="", metavar="ID", help="model for --then-upscale (default: the setting)")
-    add("--processes", type=_count, default=0, metavar="N", help="processes at work (default: as many as pay)")
-    add("--json", action="store_true", help="for programs")
+    add = parser.add_argument_group(_("what else is written")).add_argument
+    add("--pairs", action="store_true", help=_("degraded and clean side by side, as NAME_pair.png"))
+    add("--sheet", action="store_true", help=_("all results on one page, as sheet.png"))
+    add("--then-upscale", action="store_true", help=_("upscale each result again and compare, as NAME_trip.png"))
+    add("--model", default="", metavar="ID", help=_("model for --then-upscale (default: the setting)"))
+    add("--processes", type=_count, default=0, metavar="N", help=_("processes at work (default: as many as pay)"))
+    add("--json", action="store_true", help=_("for programs"))
 
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100_000:
-        raise argparse.ArgumentTypeError("a number from 1 to 100000 is needed")
+        raise argparse.ArgumentTypeError(_("a number from 1 to 100000 is needed"))
     return int(text)
 
 

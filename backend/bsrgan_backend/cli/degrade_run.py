@@ -13,6 +13,7 @@ from bsrgan_backend.cli.batch import USAGE
 from bsrgan_backend.cli.degrade_items import HQ, LQ, PAIR, SHEET, TRIP, Item, Wanted
 from bsrgan_backend.cli.degrade_work import Done
 from bsrgan_backend.cli.failure import Failure, code_of, sentence_of
+from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.progress import ProgressBar, bar
 from bsrgan_backend.degradation import read_request
 from bsrgan_backend.degradation.contact_sheet import cell_px, contact_sheet
@@ -20,6 +21,7 @@ from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging.pictures import Picture, write_picture
 from bsrgan_wire.client import Client
 from bsrgan_wire.errors import WireError
+from bsrgan_wire.language import translated
 
 _OPTIONS = ("mode", "preset", "scale", "seed", "profile", "strength", "variation", "same_size", "off")
 """Command-line options that are options of a request, under the same names."""
@@ -98,7 +100,7 @@ class Run:
             self._write_sheet(folder / SHEET)
         if self._asked.then_upscale and good:
             self._go_back(good)
-        self._report([done for _, done in good])
+        self._report([done for _item, done in good])
         return 1 if self._failed else 0
 
     def _take(self, done: Done) -> None:
@@ -115,7 +117,7 @@ class Run:
         write_picture(path, Picture(contact_sheet(cells, self._items[0].cell)))
 
     def _go_back(self, good: list[tuple[Item, Done]]) -> None:
-        with connection.connect(lambda: self._shown.show("starting the daemon")) as client:
+        with connection.connect(lambda: self._shown.show(_("starting the daemon"))) as client:
             for number, (item, done) in enumerate(good, 1):
                 try:
                     self._trip(item, done, client, f"{number}/{len(good)} {item.stem}")
@@ -141,7 +143,8 @@ class Run:
         if self._asked.json:
             print(json.dumps({"results": [self._facts(done) for done in good], "failed": self._failed}, indent=1))
         elif sys.stderr.isatty():
-            self._tell(f"{len(good)} of {len(self._items)} written to {self._asked.directory}")
+            written = _("{count} of {total} written to {folder}")
+            self._tell(written.format(count=len(good), total=len(self._items), folder=self._asked.directory))
 
     def _facts(self, done: Done) -> dict[str, Any]:
         trip = self._trips.get(done.stem, {})
@@ -153,4 +156,4 @@ class Run:
 
     def _tell(self, text: str) -> None:
         self._shown.clear()
-        print(text, file=sys.stderr)
+        print(translated(text), file=sys.stderr)

@@ -13,6 +13,7 @@ import numpy as np
 from bsrgan_backend.cli import batch, degrade_work, job
 from bsrgan_backend.cli.degrade_items import LQ, TRIP, Item
 from bsrgan_backend.cli.degrade_work import Done
+from bsrgan_backend.cli.language import _
 from bsrgan_backend.degradation import layers, read_recipe
 from bsrgan_backend.imaging import metrics, pixels
 from bsrgan_backend.imaging.pictures import read_picture, write_picture
@@ -41,7 +42,8 @@ class Trip:
     def sentence(self, name: str) -> str:
         """Both comparisons on one line."""
         before, after = (f"PSNR {_decibels(psnr)}, SSIM {ssim:.4f}" for psnr, ssim in (self.degraded, self.restored))
-        return f"{name}  degraded: {before}  restored: {after}  ({self.model})"
+        told = _("{name}  degraded: {before}  restored: {after}  ({model})")
+        return told.format(name=name, before=before, after=after, model=self.model)
 
     def facts(self) -> dict[str, Any]:
         """For programs; PSNR of equal pictures is null."""
@@ -103,4 +105,4 @@ def _seen(picture: Pixels) -> Floats:
 
 
 def _decibels(value: float) -> str:
-    return f"{value:.2f} dB" if math.isfinite(value) else "infinite"
+    return f"{value:.2f} dB" if math.isfinite(value) else _("infinite")

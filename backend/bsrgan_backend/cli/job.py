@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from bsrgan_backend.cli.batch import Item
+from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.progress import bar, duration_text
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging.pictures import Picture, read_picture, write_picture
@@ -26,7 +27,6 @@ from bsrgan_wire.upload import Source
 
 USUAL_SCALE = 4
 _DTYPES = {"uint8": "u8", "uint16": "u16", "float32": "f32"}
-_PHASES = {"queued": "waiting", "loading": "loading the model", "running": "", "finishing": "finishing"}
 
 
 @dataclass(frozen=True)
@@ -184,11 +184,11 @@ def run(prepared: Prepared, client: Client, show: Callable[[str], None]) -> Done
     rows = result.view(np.uint8).reshape(request.out_height, -1)
 
     def send(first_row: int, count: int) -> memoryview:
-        show(f"{bar(first_row, request.height)}  sending")
+        show(f"{bar(first_row, request.height)}  {_('sending')}")
         return source[first_row : first_row + count].data.cast("B")
 
     def take(first_row: int, count: int, data: memoryview) -> None:
-        show(f"{bar(first_row, request.out_height)}  receiving")
+        show(f"{bar(first_row, request.out_height)}  {_('receiving')}")
         rows[first_row : first_row + count] = np.frombuffer(data, np.uint8).reshape(count, -1)
 
     def on_event(message: Message) -> None:
@@ -197,7 +197,7 @@ def run(prepared: Prepared, client: Client, show: Callable[[str], None]) -> Done
 
     with interrupts() as is_interrupted:
         state = _exchange(client, request, send, take, on_event, is_interrupted)
-    show("writing")
+    show(_("writing"))
     write_picture(prepared.target, replace(prepared.picture, pixels=result))
     notes = (*prepared.picture.notes, *state.notes)
     return Done(prepared.target, result.shape[:2], time.monotonic() - began, state.model, notes)
@@ -240,8 +240,8 @@ def interrupts() -> Iterator[Callable[[], bool]]:
 
 def progress_text(message: Progress) -> str:
     """A PROGRESS message as a line."""
-    phase = _PHASES[message.phase]
-    if message.phase != "running":
-        return phase
-    left = f"  {duration_text(message.eta_s)} left" if message.eta_s >= 0 else ""
+    phases = {"queued": _("waiting"), "loading": _("loading the model"), "finishing": _("finishing")}
+    if message.phase in phases:
+        return phases[message.phase]
+    left = "  " + _("{time} left").format(time=duration_text(message.eta_s)) if message.eta_s >= 0 else ""
     return f"{bar(message.done, message.total)}{left}"

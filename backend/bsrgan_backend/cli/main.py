@@ -10,9 +10,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from bsrgan_backend.cli import bench, degrade, models, serve, settings, status, upscale
+from bsrgan_backend.cli import bench, degrade, language, models, serve, settings, status, upscale
 from bsrgan_backend.cli.failure import Failure, sentence_of
+from bsrgan_backend.cli.language import _
 from bsrgan_wire import __version__
+from bsrgan_wire.language import translated
 
 COMMANDS = (upscale, degrade, serve, status, models, settings, bench)
 DEBUG_VARIABLE = "GIMP_BSRGAN_DEBUG"
@@ -22,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     whole = argparse.ArgumentParser(
         prog="gimp-bsrgan",
-        description="Enlarge pictures with a trained network, in the daemon that the GIMP plug-in uses.",
+        description=_("Enlarge pictures with a trained network, in the daemon that the GIMP plug-in uses."),
     )
     whole.add_argument("--version", action="version", version=f"gimp-bsrgan {__version__}")
     commands = whole.add_subparsers(metavar="COMMAND", required=True)
@@ -40,12 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    language.use_everywhere()
     asked = parser().parse_args(arguments)
     try:
         status_: int = asked.run(asked)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return _failed("Stopped.", 130)
+        return _failed(_("Stopped."), 130)
     except BrokenPipeError:
         # The reader of a pipe has left; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -60,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(sentence: str, status_: int) -> int:
-    print(f"gimp-bsrgan: {sentence}", file=sys.stderr)
+    print(f"gimp-bsrgan: {translated(sentence)}", file=sys.stderr)
     return status_
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bsrgan_backend.cli.failure import Failure
+from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.progress import ProgressBar, ProgressLines
 from bsrgan_backend.cli.table import aligned, size_text
 from bsrgan_wire import places
+from bsrgan_wire.language import translated
 
 if TYPE_CHECKING:
     from bsrgan_backend.models.store import InstalledModel, ModelStore
@@ -18,27 +20,27 @@ if TYPE_CHECKING:
 
 def add_parsers(commands: Any) -> None:
     """Add `models` and its actions."""
-    parser = commands.add_parser("models", help="list, fetch, add and remove models")
+    parser = commands.add_parser("models", help=_("list, fetch, add and remove models"))
     actions = parser.add_subparsers(metavar="ACTION", required=True)
 
-    listing = actions.add_parser("list", help="show installed and available models")
+    listing = actions.add_parser("list", help=_("show installed and available models"))
     listing.set_defaults(run=run_list)
 
-    download = actions.add_parser("download", help="fetch a published model and check it")
+    download = actions.add_parser("download", help=_("fetch a published model and check it"))
     download.add_argument("id", metavar="ID")
     download.add_argument("--progress-lines", action="store_true", help=argparse.SUPPRESS)
     download.set_defaults(run=run_download)
 
-    add = actions.add_parser("add", help="install weights from a .pth, .safetensors or ncnn file")
+    add = actions.add_parser("add", help=_("install weights from a .pth, .safetensors or ncnn file"))
     add.add_argument("file", metavar="FILE", type=Path)
-    add.add_argument("--id", metavar="ID", help="the name to give it (default: made of the file's name)")
+    add.add_argument("--id", metavar="ID", help=_("the name to give it (default: made of the file's name)"))
     add.set_defaults(run=run_add)
 
-    remove = actions.add_parser("remove", help="delete an installed model")
+    remove = actions.add_parser("remove", help=_("delete an installed model"))
     remove.add_argument("id", metavar="ID")
     remove.set_defaults(run=run_remove)
 
-    path = actions.add_parser("path", help="print where an installed model lies")
+    path = actions.add_parser("path", help=_("print where an installed model lies"))
     path.add_argument("id", metavar="ID")
     path.set_defaults(run=run_path)
 
@@ -50,25 +52,36 @@ def run_list(_asked: argparse.Namespace) -> int:
 
     default = settings.load({}).settings.model
     installed = _store().installed()
-    rows, about = [("", "id", "state", "scale", "licence")], []
+    rows, about = [("", _("id"), _("state"), _("scale"), _("licence"))], []
     for model in installed:
-        rows.append((_mark(model.id, default), model.id, "installed", f"x{model.scale}", model.licence))
+        rows.append((_mark(model.id, default), model.id, _("installed"), f"x{model.scale}", model.licence))
         about.append((model.description, model.source))
     known = {model.id for model in installed}
     for entry in catalog.ENTRIES:
         if entry.id not in known:
-            size = size_text(entry.download_bytes) if entry.download_bytes else "size unknown"
-            rows.append((_mark(entry.id, default), entry.id, f"available, {size}", f"x{entry.scale}", entry.licence))
+            size = size_text(entry.download_bytes) if entry.download_bytes else _("size unknown")
+            rows.append(
+                (
+                    _mark(entry.id, default),
+                    entry.id,
+                    _("available, {size}").format(size=size),
+                    f"x{entry.scale}",
+                    entry.licence,
+                )
+            )
             about.append((entry.description, entry.source_name))
     heading, *lines = aligned(rows).splitlines()
     print(heading)
     for line, (description, source) in zip(lines, about, strict=True):
-        print(f"{line}\n       {description}\n       from {source}")
+        print(f"{line}\n       {translated(description)}\n       {_('from {source}').format(source=source)}")
     if default in known:
-        print("\n* is used when nothing else is asked for ('gimp-bsrgan settings set model ID' changes it)")
+        print("\n" + _("* is used when nothing else is asked for ('gimp-bsrgan settings set model ID' changes it)"))
     else:
-        print(f"\nThe default model {default} is not installed.", end=" ")
-        print("Get it, or choose another with 'gimp-bsrgan settings set model ID'.")
+        missing = _(
+            "The default model {model} is not installed. "
+            "Get it, or choose another with 'gimp-bsrgan settings set model ID'."
+        )
+        print("\n" + missing.format(model=default))
     return 0
 
 
@@ -129,4 +142,5 @@ def _store() -> ModelStore:
 
 
 def _say_installed(model: InstalledModel) -> None:
-    print(f"{model.id} is installed: x{model.scale}, {model.blocks} blocks, licence {model.licence}")
+    told = _("{model} is installed: x{scale}, {blocks} blocks, licence {licence}")
+    print(told.format(model=model.id, scale=model.scale, blocks=model.blocks, licence=model.licence))

@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 from typing import TextIO
 
+from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.table import size_text
 
 WIDTH = 24
@@ -24,10 +25,10 @@ def duration_text(seconds: float) -> str:
     """Seconds in words: "8 s", "2 min 5 s", "1 h 3 min"."""
     whole = max(round(seconds), 0)
     if whole < 60:
-        return f"{whole} s"
+        return _("{seconds} s").format(seconds=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+        return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
+    return _("{hours} h {minutes} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
 
 
 class ProgressBar:
@@ -56,7 +57,8 @@ class ProgressBar:
 
     def bytes(self, done: int, total: int) -> None:
         """Show how much of a download is there; `total` is 0 when it is not known."""
-        self.show(f"{bar(done, total)}  {size_text(done)} of {size_text(total)}" if total else size_text(done))
+        amount = _("{done} of {total}").format(done=size_text(done), total=size_text(total))
+        self.show(f"{bar(done, total)}  {amount}" if total else size_text(done))
 
     def clear(self) -> None:
         """Wipe the line, so that others may write."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from bsrgan_backend.cli.language import _
 from bsrgan_wire import places
 
 
@@ -14,12 +15,12 @@ def add_parsers(commands: Any) -> None:
 
     parser = commands.add_parser(
         "serve",
-        help="run the daemon in the foreground",
-        description="Run the daemon until it is stopped. GIMP, 'upscale' or systemd start it when it is needed.",
+        help=_("run the daemon in the foreground"),
+        description=_("Run the daemon until it is stopped. GIMP, 'upscale' or systemd start it when it is needed."),
     )
     for name, rule in settings.RULES.items():
         flag = f"--{name.replace('_', '-')}"
-        parser.add_argument(flag, dest=f"setting_{name}", metavar=name.rsplit("_", 1)[-1].upper(), help=rule.help)
+        parser.add_argument(flag, dest=f"setting_{name}", metavar=name.rsplit("_", 1)[-1].upper(), help=_(rule.help))
     parser.set_defaults(run=run)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from bsrgan_backend.cli.connection import NAME
 from bsrgan_backend.cli.failure import Failure
+from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.progress import duration_text
 from bsrgan_backend.cli.table import aligned, size_text
 from bsrgan_wire import places, rendezvous
@@ -26,10 +27,10 @@ _POLL_S = 0.1
 
 def add_parsers(commands: Any) -> None:
     """Add `status` and `stop`."""
-    status = commands.add_parser("status", help="show the running daemon")
-    status.add_argument("--json", action="store_true", help="for programs")
+    status = commands.add_parser("status", help=_("show the running daemon"))
+    status.add_argument("--json", action="store_true", help=_("for programs"))
     status.set_defaults(run=run)
-    stop = commands.add_parser("stop", help="stop the running daemon")
+    stop = commands.add_parser("stop", help=_("stop the running daemon"))
     stop.set_defaults(run=run_stop)
 
 
@@ -60,20 +61,34 @@ def lines(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     Args:
         report: of STATUS; keys that are missing are left out.
     """
-    told = {key: report.get(key) for key in ("pid", "instance", "version", "endpoint", "state")}
-    told["up"] = duration_text(float(report.get("uptime_s", 0)))
-    told["device"] = " ".join(str(report[key]) for key in ("device", "device_name") if report.get(key))
-    told["engine"] = " ".join(str(report[key]) for key in ("engine", "engine_version") if report.get(key))
-    told["model"] = report.get("model") or "none loaded"
-    told["default model"] = report.get("default_model")
-    told["installed"] = ", ".join(report.get("models") or ()) or "none"
-    told["queue"] = f"{report.get('queue', 0)} waiting, {report.get('running', 0)} running"
-    worker = report.get("worker_rss_bytes", 0)
-    memory = f"daemon {size_text(report.get('rss_bytes', 0))}"
-    told["memory"] = f"{memory}, worker {size_text(worker)}" if worker else memory
-    told["jobs"] = f"{report.get('jobs_done', 0)} done, {report.get('jobs_failed', 0)} failed"
-    told["log"] = report.get("log")
+    names = {
+        "pid": _("pid"),
+        "instance": _("instance"),
+        "version": _("version"),
+        "endpoint": _("endpoint"),
+        "state": _("state"),
+    }
+    told = {title: report.get(key) for key, title in names.items()}
+    told[_("up")] = duration_text(float(report.get("uptime_s", 0)))
+    told[_("device")] = " ".join(str(report[key]) for key in ("device", "device_name") if report.get(key))
+    told[_("engine")] = " ".join(str(report[key]) for key in ("engine", "engine_version") if report.get(key))
+    told[_("model")] = report.get("model") or _("none loaded")
+    told[_("default model")] = report.get("default_model")
+    told[_("installed")] = ", ".join(report.get("models") or ()) or _("none")
+    queue = _("{waiting} waiting, {running} running")
+    told[_("queue")] = queue.format(waiting=report.get("queue", 0), running=report.get("running", 0))
+    told[_("memory")] = _memory(report)
+    jobs = _("{done} done, {failed} failed")
+    told[_("jobs")] = jobs.format(done=report.get("jobs_done", 0), failed=report.get("jobs_failed", 0))
+    told[_("log")] = report.get("log")
     return [(name, str(value)) for name, value in told.items() if value not in (None, "")]
+
+
+def _memory(report: Mapping[str, Any]) -> str:
+    daemon = size_text(report.get("rss_bytes", 0))
+    if worker := report.get("worker_rss_bytes", 0):
+        return _("daemon {daemon}, worker {worker}").format(daemon=daemon, worker=size_text(worker))
+    return _("daemon {daemon}").format(daemon=daemon)
 
 
 def run_stop(_asked: argparse.Namespace) -> int:

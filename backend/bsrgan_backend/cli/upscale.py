@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from bsrgan_backend.cli import batch
 from bsrgan_backend.cli.batch import Item
 from bsrgan_backend.cli.failure import Failure, code_of, sentence_of
+from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.progress import ProgressBar, duration_text
 from bsrgan_wire import limits
 from bsrgan_wire.errors import WireError
+from bsrgan_wire.language import translated
 
 if TYPE_CHECKING:
     from bsrgan_backend.cli.job import Done, Wanted
@@ -36,27 +38,29 @@ def add_parsers(commands: Any) -> None:
     """Add `upscale`."""
     parser = commands.add_parser(
         "upscale",
-        help="enlarge pictures",
-        description="Enlarge PNG, JPEG, TIFF and WebP files of 8 and 16 bit. Colour profile, Exif and transparency "
-        "are kept. With -d results are named NAME_BSRGAN.png (.tif for floating-point TIFFs).",
+        help=_("enlarge pictures"),
+        description=_(
+            "Enlarge PNG, JPEG, TIFF and WebP files of 8 and 16 bit. Colour profile, Exif and transparency "
+            "are kept. With -d results are named NAME_BSRGAN.png (.tif for floating-point TIFFs)."
+        ),
     )
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="a picture, or a folder of pictures")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=_("a picture, or a folder of pictures"))
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("-o", "--output", type=Path, metavar="FILE", help="the result of one picture")
-    where.add_argument("-d", "--directory", type=Path, metavar="DIR", help="a folder for results; made when missing")
-    parser.add_argument("--model", default="", metavar="ID", help="a model of 'models list' (default: the setting)")
+    where.add_argument("-o", "--output", type=Path, metavar="FILE", help=_("the result of one picture"))
+    where.add_argument("-d", "--directory", type=Path, metavar="DIR", help=_("a folder for results; made when missing"))
+    parser.add_argument("--model", default="", metavar="ID", help=_("a model of 'models list' (default: the setting)"))
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
-        "--scale", type=_scale, metavar="F", help="how many times as large, 0.25 to 16 (default: the model's own)"
+        "--scale", type=_scale, metavar="F", help=_("how many times as large, 0.25 to 16 (default: the model's own)")
     )
-    size.add_argument("--size", type=_size, metavar="WxH", help="size of the result; Wx or xH keeps the proportions")
+    size.add_argument("--size", type=_size, metavar="WxH", help=_("size of the result; Wx or xH keeps the proportions"))
     _add_looks(parser)
-    parser.add_argument("--device", type=_device, default="auto", metavar="auto|cpu|gpu:N", help="where to compute")
+    parser.add_argument("--device", type=_device, default="auto", metavar="auto|cpu|gpu:N", help=_("where to compute"))
     parser.add_argument(
         "--engine",
         choices=("auto", "paddle", "torch"),
         default="auto",
-        help="library that computes (torch is an extra)",
+        help=_("library that computes (torch is an extra)"),
     )
     _add_engine(parser)
     parser.set_defaults(run=run)
@@ -64,28 +68,28 @@ def add_parsers(commands: Any) -> None:
 
 def _add_looks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--strength", type=_percent, metavar="0-100", help="share of the network's result; 0 is a plain resize"
+        "--strength", type=_percent, metavar="0-100", help=_("share of the network's result; 0 is a plain resize")
     )
     parser.add_argument(
         "--keep-texture",
         dest="texture",
         type=_percent,
         metavar="0-100",
-        help="how much of the picture's fine texture to add, without its noise",
+        help=_("how much of the picture's fine texture to add, without its noise"),
     )
     parser.add_argument(
-        "--alpha", choices=("network", "kernel"), help="how transparency is enlarged (default: by the network)"
+        "--alpha", choices=("network", "kernel"), help=_("how transparency is enlarged (default: by the network)")
     )
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--precision", choices=("auto", "exact", "fast"), help="exact numbers or speed (default: the setting)"
+        "--precision", choices=("auto", "exact", "fast"), help=_("exact numbers or speed (default: the setting)")
     )
     parser.add_argument(
-        "--tile", type=_tile, metavar="PX", help="longest side of the network's tiles; 0 for what fits the memory"
+        "--tile", type=_tile, metavar="PX", help=_("longest side of the network's tiles; 0 for what fits the memory")
     )
-    parser.add_argument("--memory", type=_memory, metavar="SIZE", help="memory for one picture, such as 4G")
+    parser.add_argument("--memory", type=_memory, metavar="SIZE", help=_("memory for one picture, such as 4G"))
 
 
 def _scale(text: str) -> float:
@@ -102,7 +106,9 @@ def _number(text: str, least: float, most: float) -> float:
     except ValueError:
         value = math.nan
     if not least <= value <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
+        raise argparse.ArgumentTypeError(
+            _("{text!r} is no number from {least:g} to {most:g}").format(text=text, least=least, most=most)
+        )
     return value
 
 
@@ -111,26 +117,28 @@ def _size(text: str) -> tuple[int | None, int | None]:
     match = _SIZE.fullmatch(text)
     sides = [None if side is None else int(side) for side in match.groups()] if match else [None, None]
     if not any(sides) or 0 in sides:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 1920x1080, 1920x or x1080")
+        raise argparse.ArgumentTypeError(_("{text!r} is no size such as 1920x1080, 1920x or x1080").format(text=text))
     return sides[0], sides[1]
 
 
 def _tile(text: str) -> int:
     if not text.isdecimal() or int(text) > limits.SIDE_PX:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {limits.SIDE_PX}")
+        raise argparse.ArgumentTypeError(
+            _("{text!r} is no whole number from 0 to {most}").format(text=text, most=limits.SIDE_PX)
+        )
     return int(text)
 
 
 def _memory(text: str) -> int:
     match = _BYTES.fullmatch(text)
     if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount of memory such as 800M or 4G")
+        raise argparse.ArgumentTypeError(_("{text!r} is no amount of memory such as 800M or 4G").format(text=text))
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
 def _device(text: str) -> str:
     if not _DEVICE.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is none of auto, cpu, gpu and gpu:N")
+        raise argparse.ArgumentTypeError(_("{text!r} is none of auto, cpu, gpu and gpu:N").format(text=text))
     return text
 
 
@@ -183,7 +191,7 @@ class _Batch:
         from bsrgan_backend.errors import BackendError
 
         try:
-            self._shown.show(f"{label}  reading")
+            self._shown.show(f"{label}  {_('reading')}")
             request = job.prepare(
                 item, self._asked.model, _wanted(self._asked), _place(self._asked), _params(self._asked)
             )
@@ -201,7 +209,7 @@ class _Batch:
         if self._client is None:
             from bsrgan_backend.cli import connection
 
-            self._client = connection.connect(lambda: self._shown.show("starting the daemon"))
+            self._client = connection.connect(lambda: self._shown.show(_("starting the daemon")))
         return self._client
 
     def _say_done(self, item: Item, done: Done) -> None:
@@ -213,7 +221,7 @@ class _Batch:
 
     def _tell(self, text: str) -> None:
         self._shown.clear()
-        print(text, file=sys.stderr)
+        print(translated(text), file=sys.stderr)
 
 
 def _wanted(asked: argparse.Namespace) -> Wanted:

@@ -9,7 +9,7 @@ from bsrgan_plugin.degrade_arguments import options_of
 from bsrgan_plugin.layers import limit_cache
 from bsrgan_plugin.outputs import OutputMode
 from bsrgan_plugin.targets import source_of, the_layer
-from bsrgan_plugin.translation import _
+from bsrgan_plugin.translation import _, sentence
 from bsrgan_plugin.upscale import display
 
 
@@ -47,6 +47,6 @@ def run(
         if options.asked.output is OutputMode.NEW_IMAGE:
             display(done.image)
         for note in done.notes:
-            Gimp.message(note)
+            Gimp.message(sentence(note))
     Gimp.displays_flush()
     return done

@@ -9,7 +9,7 @@ import enum
 import errno
 from dataclasses import dataclass
 
-from bsrgan_plugin.translation import _
+from bsrgan_plugin.translation import _, sentence
 
 
 class Status(enum.Enum):
@@ -86,9 +86,9 @@ def _of_wire_error(error: BaseException) -> Outcome | None:
     if isinstance(error, WireError):
         if error.code == "CANCELLED":
             return Outcome(Status.CANCEL, "")
-        return Outcome(Status.EXECUTION_ERROR, _(error.text))
+        return Outcome(Status.EXECUTION_ERROR, sentence(error.text))
     if isinstance(error, (ConnectionLost, DaemonUnreachable)):
-        return Outcome(Status.EXECUTION_ERROR, str(error) or _("The daemon is gone; run the filter again."))
+        return Outcome(Status.EXECUTION_ERROR, sentence(str(error)) or _("The daemon is gone; run the filter again."))
     return None
 
 

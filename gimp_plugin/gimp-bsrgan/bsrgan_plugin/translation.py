@@ -19,3 +19,12 @@ def has_catalogs() -> bool:
 def _(text: str) -> str:
     """`text` in the user's language, or as it is."""
     return _catalog.gettext(text)
+
+
+def sentence(text: str) -> str:
+    """A sentence that came from the daemon or from the wire, which speak English, in the user's language."""
+    try:
+        from bsrgan_wire.language import translated
+    except ImportError:
+        return text
+    return translated(text)
