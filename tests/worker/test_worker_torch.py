@@ -22,18 +22,19 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("device", "setting", "engine"),
-    [("torch/cpu", "auto", "torch"), ("paddle/cpu", "torch", ""), ("cpu", "torch", "torch")],
-)
-def test_the_library_that_was_asked_for_computes(root: Path, device: str, setting: str, engine: str) -> None:
-    """A device with a library before it counts more than the setting, and every library gives the same picture."""
+def run(root: Path, device: str, setting: str) -> tuple[dict, np.ndarray]:
+    """What a worker says when it has loaded, and its picture."""
     with WorkerProcess(root, device, environ={"GIMP_BSRGAN_ENGINE": setting}) as worker:
         answer, found = worker.run(BLOCK, (84, 120), model="tiny")
-        loaded = next(message for message in worker.seen if message["t"] == "loaded")
-    assert answer["t"] == "done"
-    assert (loaded["device"], loaded["cards"]) == ("cpu", 0)
-    assert (loaded["engine"] == "torch") == (engine == "torch")
-    with WorkerProcess(root, "cpu") as other:
-        _answer, wanted = other.run(BLOCK, (84, 120), model="tiny")
+        assert answer["t"] == "done"
+        return next(message for message in worker.seen if message["t"] == "loaded"), found
+
+
+def test_the_library_that_was_asked_for_computes(root: Path) -> None:
+    """A library before the device counts more than the setting, and both libraries give the same picture."""
+    torch, found = run(root, "torch/cpu", "paddle")
+    paddle, wanted = run(root, "paddle/cpu", "torch")
+    assert (torch["engine"], torch["device"], torch["cards"]) == ("torch", "cpu", 0)
+    assert torch["paddle"].startswith("PyTorch 2")
+    assert (paddle["engine"] != "torch", paddle["paddle"]) == (True, "3.2.2")
     assert np.abs(found.astype(int) - wanted.astype(int)).max() <= 1

@@ -306,7 +306,7 @@ class _Run:
     def _blocks(self, first: int, tile: Array, _rows: Span, _columns: Span) -> Array:
         network, method = self._network, self._plan.method
         result = network.blocks(method, first, tile, self._precision)
-        if self._precision == "exact" or _is_finite(result):
+        if self._precision == "exact" or is_finite(result):
             return result
         self._is_redone = True
         exact = min(network.methods("exact"), key=lambda one: one.group)
@@ -334,7 +334,7 @@ class _Run:
 
     def _tail_tile(self, tile: Array, _rows: Span, _columns: Span) -> Array:
         result = self._network.tail(tile, self._precision)
-        if _is_finite(result):
+        if is_finite(result):
             return result
         if self._precision != "exact":
             self._is_redone = True
@@ -368,7 +368,8 @@ class _Run:
         )
 
 
-def _is_finite(values: Array) -> bool:
+def is_finite(values: Array) -> bool:
+    """Whether all values of an array of any shape are numbers."""
     # The sum of finite values is finite far cheaper than isfinite; only doubt is looked at closely.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bsrgan_backend.engine import planning
 from bsrgan_backend.engine.arithmetic import Arithmetic, Tensor
-from bsrgan_backend.engine.engine import OnProgress, Sink, Stopped
+from bsrgan_backend.engine.engine import OnProgress, Sink, Stopped, is_finite
 from bsrgan_backend.engine.planning import TAIL_MARGIN, Span
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture
@@ -124,14 +124,14 @@ class Resident:
     def _strip(
         self, features: Tensor, rows: Span, height: int, size: tuple[int, ...], sink: Sink
     ) -> Callable[[], None]:
-        """Start a strip; the function that comes back waits for it and hands it over."""
+        """Start a strip; the function that comes back waits for it, looks at its values and hands it over."""
         try:
-            arriving = self._arithmetic.download_pixels(self._own(features, rows))
+            arriving = self._start(features, rows, self._precision)
         except MemoryError:
             if rows.stop - rows.start == 1:
                 raise
         else:
-            return lambda: self._hand_over(arriving(), rows, size, sink)
+            return lambda: self._hand_over(self._finite(arriving(), features, rows), rows, size, sink)
         # Outside of the handler, whose traceback would keep the failed strip's tensors.
         self._arithmetic.release()
         self.has_shrunk = True
@@ -151,21 +151,26 @@ class Resident:
         self._strip(features, rows, height, size, lambda first, part: parts.append((first, part)))()
         return parts
 
-    def _own(self, features: Tensor, rows: Span) -> Tensor:
-        """The result's rows that belong to a strip."""
+    def _start(self, features: Tensor, rows: Span, precision: str) -> Callable[[], Array]:
+        """The result's rows that belong to a strip, on their way."""
         factor = 2**self._arithmetic.architecture.doublings
         seen = self._arithmetic.rows(features, rows.low, rows.high)
-        result = self._arithmetic.tail(seen, self._precision)
-        if not self._arithmetic.is_finite(result):
-            result = self._exact(seen)
-        return self._arithmetic.rows(result, (rows.start - rows.low) * factor, (rows.stop - rows.low) * factor)
+        result = self._arithmetic.tail(seen, precision)
+        own = self._arithmetic.rows(result, (rows.start - rows.low) * factor, (rows.stop - rows.low) * factor)
+        return self._arithmetic.download_pixels(own)
 
-    def _exact(self, seen: Tensor) -> Tensor:
+    def _finite(self, strip: Array, features: Tensor, rows: Span) -> Array:
+        """The strip, or what the exact precision makes of it where it holds values that are no numbers.
+
+        It is looked at here and not on the device, which computes the next strip meanwhile.
+        """
+        if is_finite(strip):
+            return strip
         if self._precision != "exact":
             self.is_redone = True
-            result = self._arithmetic.tail(seen, "exact")
-            if self._arithmetic.is_finite(result):
-                return result
+            strip = self._start(features, rows, "exact")()
+            if is_finite(strip):
+                return strip
         text = "The model gave values that are no numbers for this picture; try another model."
         raise BackendError("MODEL_LOAD", text)
 

@@ -176,7 +176,7 @@ class TorchNetwork:
         """Whether all values are numbers."""
         with torch_runtime.errors(), torch.inference_mode():
             # A sum of finite values may overflow, and then each value is looked at.
-            return bool(torch.isfinite(values.sum())) or bool(torch.isfinite(values).all())
+            return bool(torch.isfinite(values.sum(dtype=torch.float32))) or bool(torch.isfinite(values).all())
 
     def finish(self) -> None:
         """Wait for the device."""

@@ -126,10 +126,16 @@ def free_bytes(device: TorchDevice) -> int:
 
 
 def release(device: TorchDevice) -> None:
-    """Give back what PyTorch's allocator keeps unused."""
-    if device.kind != "cpu":
+    """Give back what PyTorch's allocators keep unused, page-locked memory of the process included."""
+    if device.kind == "cpu":
+        return
+    with contextlib.suppress(RuntimeError):
+        getattr(torch, device.kind).empty_cache()
+    # Without a public name so far, and absent from older releases.
+    give_back = getattr(getattr(torch, "_C", None), "_host_emptyCache", None)
+    if device.kind == "cuda" and give_back is not None:
         with contextlib.suppress(RuntimeError):
-            getattr(torch, device.kind).empty_cache()
+            give_back()
 
 
 def finish(device: TorchDevice) -> None:
