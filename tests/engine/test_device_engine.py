@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from bsrgan_backend.engine import engine, resident
+from bsrgan_backend.engine import device_engine, engine, resident
 from bsrgan_backend.engine.device_engine import DeviceEngine
 from bsrgan_backend.errors import BackendError
 from support.device_doubles import PretendedCard
@@ -168,3 +168,14 @@ def test_a_wrong_shape_is_refused_on_a_card() -> None:
     with pytest.raises(BackendError) as caught:
         run(PretendedCard(), np.zeros((4, 4, 1), np.float32))
     assert caught.value.code == "BAD_SHAPE"
+
+
+def test_arrays_stay_countable_in_32_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture whose widest array has more values than kernels count goes in tiles, however much memory there is."""
+    image = noise(60, 50)
+    card = PretendedCard()
+    monkeypatch.setattr(device_engine, "MOST_VALUES", 60 * 50 * 19)
+    result, _loaded = run(card, image)
+    assert (result == wanted(image)).all()
+    assert [stage for stage, _ in card.calls].count("head") == 1
+    assert card.uploads > 2

@@ -19,6 +19,7 @@ class PretendedCard:
     Attributes:
         free: what the card says is free.
         released: how often unused memory was given back.
+        uploads: arrays that came from the host.
         calls: names of what was computed, with the pixels of each.
     """
 
@@ -36,6 +37,7 @@ class PretendedCard:
         self.failing: set[int] = set()
         self.spoilt: set[int] = set()
         self.released = 0
+        self.uploads = 0
         self.calls: list[tuple[str, int]] = []
 
     def appetite(self, precision: str) -> Appetite:
@@ -47,7 +49,8 @@ class PretendedCard:
         return self.free
 
     def upload(self, values: Array) -> Array:
-        """A copy."""
+        """A copy, counted."""
+        self.uploads += 1
         return values.copy()
 
     def download(self, values: Array) -> Callable[[], Array]:

@@ -19,6 +19,9 @@ Array = npt.NDArray[np.float32]
 MEMORY_SHARE = 0.85
 """Part of the device's free memory that a run may take: the desktop, GIMP and games want some too."""
 
+MOST_VALUES = 2**31 - 1
+"""Most values of one array on a card: kernels count them in 32 bits."""
+
 GROUP = 3
 """Blocks between two copies to and from the device when a picture goes in tiles."""
 
@@ -148,6 +151,8 @@ class DeviceEngine:
         height, width = pixels.shape[2:]
         if self._is_on_host and height * width * planning.block_macs(self.architecture) > planning.CALL_MACS:
             return None  # one block would take longer than a cancel may
+        if height * width * (self.architecture.features + 4 * self.architecture.growth) > MOST_VALUES:
+            return None
         free = int(self.arithmetic.free_bytes() * MEMORY_SHARE)
         need = resident.need_bytes(self.arithmetic, height, width, precision)
         if need > (min(budget, free) if budget else free):
