@@ -10,6 +10,19 @@ from support.gimp_inside import ask, bytes_of, fill, fingerprint, new_image, ups
 WIDTH, HEIGHT = 300, 200
 
 
+def check_closed(options: dict[str, Any]) -> dict[str, Any]:
+    """The person goes away while the preview is being made."""
+    from gi.repository import Gimp
+
+    image, layer = new_image(WIDTH, HEIGHT, "RGB", 1)
+    display = Gimp.Display.new(image)
+    before = fingerprint(image)
+    ended = upscale(image, layer, run_mode=Gimp.RunMode.INTERACTIVE, model="slow")
+    same = fingerprint(image) == before
+    display.delete()
+    return {"status": ended.status, "same": same}
+
+
 def check_previewed(options: dict[str, Any]) -> dict[str, Any]:
     """The person looks around, runs the filter and takes it back."""
     from gi.repository import Gimp
