@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     asked = _asked(arguments)
     _without_safetensors()
-    from gpu import proofs, speeds
+    from gpu import previewing, proofs, speeds
 
     bench = _bench(asked)
     if asked.only_load:
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         ("seams", lambda: proofs.seams(bench)),
         ("memory", lambda: proofs.memory(bench)),
         ("throughput", lambda: speeds.throughput(bench)),
-        ("preview", lambda: speeds.preview(bench)),
+        ("preview", lambda: previewing.preview(bench)),
         ("cancel", lambda: proofs.cancelling(bench)),
         ("too little memory", lambda: proofs.shortage(bench)),
         ("unload", lambda: proofs.unloading(bench, Path(__file__), arguments)),

@@ -111,17 +111,6 @@ def plain(values: object, weights: dict, blocks: int, doublings: int) -> object:
     return conv(rectified(conv(values, "conv_hr")), "conv_last")
 
 
-def preview(bench: Bench) -> Iterator[Row]:
-    """A warm preview with its margin, from array to array; the daemon's share is measured elsewhere."""
-    side = bench.scale.preview + 2 * 72
-    image = photo(side)
-    for _ in range(3):
-        bench.timed(image, "fast")
-    seconds = _median(lambda: bench.timed(image, "fast"), bench.scale.repeats * 4)
-    is_fast = bench.judged(seconds <= 0.06)
-    yield f"preview of {bench.scale.preview}² warm, without the daemon", f"{seconds * 1e3:.1f} ms", "≤ 60 ms", is_fast
-
-
 def _on_device(bench: Bench, image: np.ndarray) -> float:
     """Seconds of the trunk and all strips, without the copy of the result."""
     network = bench.network

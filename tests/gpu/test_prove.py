@@ -19,5 +19,5 @@ def test_every_step_runs_on_a_processor() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
     assert "**no**" not in done.stdout
-    for claim in ("against fp32", "tiles", "peak", "matrix product", "preview", "cancel", "another process", "jobs of"):
+    for claim in ("against fp32", "tiles", "peak", "matrix product", "daemon", "cancel", "another process", "jobs of"):
         assert any(claim in row for row in rows), claim
