@@ -17,6 +17,9 @@ def test_python(outcome):
     assert len(printed) == 3
     assert all("0.25 to 16 times" in line for line in printed[1:])
     assert told["images"] == 4
+    # What GIMP would replace by the default is an exception of the example's function.
+    assert set(told["refused"]) == {"output", "precision", "strength", "scale"}
+    assert told["refused"]["output"] == "'nowhere' is no value for output"
 
 
 @pytest.mark.parametrize("check", ["check_script"])

@@ -39,7 +39,14 @@ def check_python(options: dict[str, Any]) -> dict[str, Any]:
     with contextlib.redirect_stdout(printed):
         for block in examples("python"):
             exec(compile(block, str(DOCUMENT), "exec"), named)
-    return {"printed": printed.getvalue().splitlines(), "images": len(Gimp.get_images())}
+    images, refused = len(Gimp.get_images()), {}
+    for wrong in ({"output": "nowhere"}, {"precision": "high"}, {"strength": 300.0}, {"scale": float("nan")}):
+        try:
+            named["upscale"](pictures[0], pictures[0].get_layers(), **wrong)
+        except ValueError as error:
+            refused[next(iter(wrong))] = str(error)
+    assert len(Gimp.get_images()) == images
+    return {"printed": printed.getvalue().splitlines(), "images": images, "refused": refused}
 
 
 def check_script(options: dict[str, Any]) -> list[list[str]]:
