@@ -18,6 +18,7 @@ def test_time_follows_the_best_rate_of_the_same_settings():
     rates.add("two", 100, 0.0)
     assert rates.seconds("one", 1000) == 20.0
     assert rates.seconds("two", 1000) is None
+    assert rates.seconds("two", 0) == 0.0
 
 
 def test_a_run_is_told_with_size_memory_and_time():

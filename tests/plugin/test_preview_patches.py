@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bsrgan_backend.models.weights import Architecture
+from bsrgan_backend.worker import passes, preview
 from bsrgan_plugin.outputs import Area, Size
 from bsrgan_plugin.preview_patches import (
     LARGEST_SIDE_PX,
@@ -16,10 +19,12 @@ from bsrgan_plugin.preview_patches import (
     network_px,
     next_piece,
     place_of,
+    run_px,
     widened,
 )
 from bsrgan_wire import limits
 from bsrgan_wire.preview import PICTURES, Place
+from support.repeating_network import message
 
 KEY = ("model", "auto")
 areas = st.builds(Area, st.integers(0, 12), st.integers(0, 12), st.integers(1, 12), st.integers(1, 12))
@@ -114,7 +119,8 @@ def test_piece_by_piece_all_of_a_view_comes(case, budget):
         assert area_of(place.rectangle) == piece
         assert max(piece.width, piece.height) <= side + 2 * WIDEN_PX
         assert request.out_height == PICTURES * piece.height
-        assert 0 < network_px(place) <= place.part.area <= limits.PREVIEW_PX
+        assert place.part.area <= limits.PREVIEW_PX
+        assert network_px(place) > 0
         assert piece not in asked
         asked.append(piece)
         cache.add(KEY, patch(piece))
@@ -164,3 +170,24 @@ def test_a_usual_view_is_asked_for_as_it_is():
     assert area_of(place.rectangle) == Area(2000, 1600, 480, 480)
     # 120 px and twice the margin, each end at a multiple of 8.
     assert network_px(place) == 272 * 264
+
+
+@settings(deadline=None, max_examples=100)
+@given(width=st.integers(200, 900), height=st.integers(200, 900), factor=st.floats(0.5, 15.9))
+def test_the_network_is_counted_as_the_worker_uses_it(width, height, factor):
+    """Forecasts know the pixels of each pass: of a run exactly, of a preview but for what its last resize reaches."""
+    source, result = Size(width, height), Size(round(width * factor), round(height * factor))
+    steps = passes.sizes((height, width), (result.height, result.width), 4)[:-1]
+    assert run_px(source, result) == sum(rows * columns for rows, columns in steps)
+    area = Area(result.width // 3, result.height // 3, min(128, result.width // 2), min(128, result.height // 2))
+    place = place_of(source, result, area)
+    block = np.zeros((place.part.height, place.part.width, 3), np.uint8)
+    told = message(block, (3 * area.height, area.width), task="preview", params=place.params())
+    planned = preview.plan(preview.Order.of(told), Architecture(16, 1, 4, 3, 3, 4))
+    assert 0.8 <= network_px(place) / sum(step.seen.area for step in planned) <= 1.0
+
+
+def test_passes_of_a_large_factor_are_all_counted():
+    """Eight times as large is once over the picture and once over one of twice its sides."""
+    assert run_px(Size(100, 50), Size(400, 200)) == 100 * 50
+    assert run_px(Size(100, 50), Size(800, 400)) == 100 * 50 + 200 * 100

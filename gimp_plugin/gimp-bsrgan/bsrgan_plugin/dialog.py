@@ -17,6 +17,7 @@ from bsrgan_plugin.layers import format_of  # noqa: E402
 from bsrgan_plugin.outcomes import Refusal  # noqa: E402
 from bsrgan_plugin.outputs import Placement, Source  # noqa: E402
 from bsrgan_plugin.preview_column import PreviewColumn  # noqa: E402
+from bsrgan_plugin.preview_patches import run_px  # noqa: E402
 from bsrgan_plugin.size_box import SizeBox  # noqa: E402
 from bsrgan_plugin.sizing_arguments import sizing_of  # noqa: E402
 from bsrgan_plugin.targets import check_size  # noqa: E402
@@ -148,7 +149,7 @@ class _UpscaleDialog:
         held = sum(
             size.width * size.height * _pixel_bytes(layer) for size, layer in zip(results, self._layers, strict=True)
         )
-        pixels = sum(source.area.width * source.area.height for source in self._sources)
+        pixels = sum(run_px(source.area.size, size) for source, size in zip(self._sources, results, strict=True))
         return forecast.told(results, held, self._live.seconds(pixels))
 
     def _on_zoomed(self, zoom: int) -> None:

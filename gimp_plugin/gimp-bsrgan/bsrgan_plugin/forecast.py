@@ -32,7 +32,9 @@ class Rates:
     def seconds(self, key: Hashable, pixels: int) -> float | None:
         """The time for so many pixels; None while nothing was measured."""
         rate = self.rate(key)
-        return pixels / rate if rate else None
+        if pixels and not rate:
+            return None
+        return pixels / rate if pixels else 0.0
 
 
 def told(results: list[Size], result_bytes: int, seconds: float | None) -> str:

@@ -18,6 +18,8 @@ _MOST_SEEN_PX = 1600
 """Of the source, on each side of what the network sees at once: `PREVIEW_PX` with room for the rest that is sent."""
 WIDEN_PX = 32
 """Rectangles that are asked for begin and end at multiples of it."""
+_NETWORK_SCALE, _TOLERANCE = 4, 1.05
+"""Of nearly all models. The daemon does not tell a model's; forecasts for the others are rougher."""
 CACHE_BYTES = 64 * 1024 * 1024
 
 
@@ -144,13 +146,35 @@ def widened(area: Area, whole: Size) -> Area:
 
 
 def network_px(place: Place) -> int:
-    """Pixels of the source that the network works on for a preview, which its time goes with."""
-    return part_to_send(place.picture, place.result, place.rectangle, limits.PREVIEW_MARGIN_PX).area
+    """Pixels that the network works on for a preview, which its time goes with."""
+    total, wanted, target = 0, place.rectangle, place.result
+    for size in reversed(_entering(place.picture, place.result)):
+        wanted = part_to_send(size, target, wanted, limits.PREVIEW_MARGIN_PX)
+        total += wanted.area
+        target = size
+    return total
+
+
+def run_px(source: Size, result: Size) -> int:
+    """The same for a whole run."""
+    steps = _entering((source.width, source.height), (result.width, result.height))
+    return sum(width * height for width, height in steps)
 
 
 def area_of(rectangle: Rectangle) -> Area:
     """The same rectangle as the plug-in's own type."""
     return Area(rectangle.left, rectangle.top, rectangle.width, rectangle.height)
+
+
+def _entering(picture: tuple[int, int], result: tuple[int, int]) -> list[tuple[int, int]]:
+    """The sizes that enter the network: a result of more than its scale takes another pass over a larger picture."""
+    steps = [picture]
+    if any(out > _TOLERANCE * _NETWORK_SCALE * side for side, out in zip(picture, result, strict=True)):
+        width, height = (
+            max(-(-out // _NETWORK_SCALE), min(side, out)) for side, out in zip(picture, result, strict=True)
+        )
+        steps.append((width, height))
+    return steps
 
 
 def _pieces(area: Area, side: int) -> list[Area]:

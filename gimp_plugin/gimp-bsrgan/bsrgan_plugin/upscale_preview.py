@@ -125,7 +125,8 @@ class UpscalePreview:
         """The time of a run on so many pixels with the last arguments, from what previews took; None: not known."""
         if self._options is None:
             return None
-        return self._rates.seconds(_network_key(self._options), pixels)
+        # At strength 0 the network does not run.
+        return self._rates.seconds(_network_key(self._options), pixels if self._options.strength else 0)
 
     def stop(self) -> None:
         """End everything; may be called while something is under way."""
