@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bsrgan_backend import settings
 from bsrgan_plugin import degrade_options
+from bsrgan_wire.language import VALUE
 from support.catalogs import COMMAND, PLUGIN, ROOT, SENTENCES, Catalog
 
 Places = dict[str, list[str]]
@@ -20,6 +21,11 @@ _TABLES = (degrade_options.MODES, degrade_options.PRESETS, degrade_options.FAMIL
 
 FRAGMENTS = (
     "not a number",
+    "{name} must be a number.",
+    "{name} must be a whole number.",
+    "{name} must be at least {value}.",
+    "{name} must be between {low} and {high}.",
+    "{name} must be {value}.",
     "must be a number",
     "must be a whole number",
     "must be {value}",
@@ -162,7 +168,8 @@ def _sentences_of(tree: ast.Module) -> Iterator[str]:
         if id(node) in documents or id(node) in parts or id(node) in translated:
             continue
         text = _template(node)
-        if text and (_SENTENCE.fullmatch(text) or text in ends):
+        # What has hardly a word of its own ("{name} {error}.") would fit any sentence.
+        if text and (_SENTENCE.fullmatch(text) or text in ends) and re.search("[a-z]{2}", VALUE.sub("", text)):
             yield text
 
 
