@@ -42,6 +42,7 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> list[TorchDevice]:
     found: list[TorchDevice] = [Disguised("xpu", 0, "Card A"), Disguised("xpu", 1, "Card B")]
     monkeypatch.setattr(torch_runtime, "cards", lambda: found)
     monkeypatch.setattr(torch_runtime, "free_bytes", lambda _device: 1 << 33)
+    monkeypatch.setattr(torch_runtime, "occupy", lambda _device: None)
     monkeypatch.setattr(torch_runtime, "finish", lambda _device: None)
     monkeypatch.setattr(torch_runtime, "release", lambda _device: None)
     monkeypatch.setattr(selftest, "gain_of", lambda *_: 2.0)
@@ -164,3 +165,12 @@ def test_memory_that_pytorch_keeps_counts_as_free(monkeypatch: pytest.MonkeyPatc
     )
     monkeypatch.setattr(torch, "cuda", fake)
     assert torch_runtime.free_bytes(TorchDevice("cuda", 0, "a card")) == 150
+
+
+def test_a_card_is_the_processs_own(monkeypatch: pytest.MonkeyPatch, weights: Weights) -> None:
+    """A network on the second card makes it the current one, so that events and caches are not the first one's."""
+    chosen: list[int] = []
+    monkeypatch.setattr(torch, "xpu", SimpleNamespace(set_device=chosen.append))
+    torch_network.TorchNetwork(weights, Disguised("xpu", 1, "Card B"), "fp16", 1)
+    torch_network.TorchNetwork(weights, torch_runtime.find("cpu"), "", 1)
+    assert chosen == [1]

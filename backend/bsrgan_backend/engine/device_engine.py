@@ -19,6 +19,9 @@ Array = npt.NDArray[np.float32]
 MEMORY_SHARE = 0.85
 """Part of the device's free memory that a run may take: the desktop, GIMP and games want some too."""
 
+KEPT_PX = 512 * 512
+"""Up to this size of a picture, what it took is kept for the next one: getting it anew would slow previews down."""
+
 MOST_VALUES = 2**31 - 1
 """Most values of one array on a card: kernels count them in 32 bits."""
 
@@ -129,8 +132,9 @@ class DeviceEngine:
             if notes is None:
                 notes = self._in_tiles(image, sink, on_progress, should_stop, memory_budget_bytes, tile, wanted)
         finally:
-            # What the library's allocator keeps would be missing to others until the next picture.
-            self.arithmetic.release()
+            if image.size > KEPT_PX * self.architecture.in_channels:
+                # What the library's allocator keeps would be missing to others until the next picture.
+                self.arithmetic.release()
         self.add_notes(notes)
 
     def _in_one_piece(

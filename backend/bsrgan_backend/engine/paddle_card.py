@@ -104,7 +104,7 @@ class PaddleCard:
         sums = 3 * 4 * one.features
         image = 4 * one.in_channels * one.unshuffle**2
         result = 4**one.doublings
-        # Without in-place rectifiers every array of a dense block is there twice.
+        # What a dense block has seen, that joined, and room for one more: how Paddle reuses memory is not measured.
         return Appetite(
             trunk_px=image + sums + 3 * size * wide,
             feature_px=4 * one.features + image,
@@ -236,7 +236,7 @@ class PaddleCard:
         return paddle.nn.functional.conv2d(values, kernel, bias, padding=1, data_format=self._layout)
 
     def _rectified(self, values: Tensor) -> Tensor:
-        return paddle.nn.functional.leaky_relu(values, _SLOPE)
+        return paddle.nn.functional.leaky_relu_(values, _SLOPE)
 
     def _weights(self, precision: str) -> dict[str, Tensor]:
         """The weights in a precision, brought to the device when they are first wanted."""

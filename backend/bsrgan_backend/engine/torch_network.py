@@ -39,6 +39,7 @@ class TorchNetwork:
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.benchmark = device.kind == "cuda"
         torch.set_num_threads(threads)
+        torch_runtime.occupy(device)
         self.architecture: Architecture = weights.architecture
         self.device = device.label
         self.device_name = device.name

@@ -113,6 +113,13 @@ def find(device: str) -> TorchDevice:
     raise BackendError("DEVICE", f"PyTorch finds {count} here; choose 'auto' or 'cpu'.", device)
 
 
+def occupy(device: TorchDevice) -> None:
+    """Make a card the process's own: streams, events and caches that name none are then this one's."""
+    if device.kind in ("cuda", "xpu"):
+        with errors():
+            getattr(torch, device.kind).set_device(device.index)
+
+
 def free_bytes(device: TorchDevice) -> int:
     """Memory of a device that this process can still take: the driver's figure and what PyTorch keeps unused."""
     if device.kind == "cpu":
