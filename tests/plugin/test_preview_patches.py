@@ -20,6 +20,7 @@ from bsrgan_plugin.preview_patches import (
     next_piece,
     place_of,
     run_px,
+    share_seen,
     widened,
 )
 from bsrgan_wire import limits
@@ -133,6 +134,12 @@ def test_piece_by_piece_all_of_a_view_comes(case, budget):
 def cache_shows(cache, visible, side):
     """Whether nothing of a view is missing."""
     return next_piece(cache, KEY, visible, Size(1, 1), side) is None
+
+
+@given(area=areas, visible=areas)
+def test_the_share_that_is_seen_is_that_of_the_pixels(area, visible):
+    """Of a rectangle as many pixels are seen as both have."""
+    assert share_seen(area, visible) == len(points(area) & points(visible)) / len(points(area))
 
 
 def test_the_middle_comes_first():

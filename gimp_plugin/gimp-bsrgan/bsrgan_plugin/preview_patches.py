@@ -132,6 +132,13 @@ def place_of(source: Size, result: Size, area: Area) -> Place:
     return Place.around((source.width, source.height), (result.width, result.height), rectangle)
 
 
+def share_seen(area: Area, visible: Area) -> float:
+    """How much of a rectangle is seen, 0..1."""
+    across = min(area.x + area.width, visible.x + visible.width) - max(area.x, visible.x)
+    down = min(area.y + area.height, visible.y + visible.height) - max(area.y, visible.y)
+    return max(across, 0) * max(down, 0) / (area.width * area.height)
+
+
 def widened(area: Area, whole: Size) -> Area:
     """A little more than is seen, so that a small move or another size of the view needs nothing new.
 

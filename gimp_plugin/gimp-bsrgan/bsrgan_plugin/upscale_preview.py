@@ -14,7 +14,16 @@ from bsrgan_plugin.pixel_file import PixelFile
 from bsrgan_plugin.preview_jobs import Answer, PreviewJobs, Wish
 from bsrgan_plugin.preview_mixture import Mixture
 from bsrgan_plugin.preview_overview import Overview
-from bsrgan_plugin.preview_patches import Patch, PatchCache, area_of, longest_side, network_px, next_piece, place_of
+from bsrgan_plugin.preview_patches import (
+    Patch,
+    PatchCache,
+    area_of,
+    longest_side,
+    network_px,
+    next_piece,
+    place_of,
+    share_seen,
+)
 from bsrgan_plugin.preview_pictures import LayerPixels, Picture, converted, eight_bit
 from bsrgan_plugin.preview_widget import Preview
 from bsrgan_plugin.translation import _
@@ -27,6 +36,8 @@ _FIRST_PX = 150_000
 """Pixels of the source that the network may see at once before its rate is known."""
 _BEARABLE_S = 5.0
 """Where the network does more than that in this time, more is asked for at once."""
+_WANTED_SHARE = 0.5
+"""A preview at work of which less is seen than that is given up for what is seen now."""
 _SETTLED_MS = 40
 """The view is asked for when it has not moved for so long."""
 
@@ -154,18 +165,25 @@ class UpscalePreview:
         self._timer = 0
         if self._options is None:
             return False
-        key = self._key(self._options)
-        missing = next_piece(self._cache, key, self._visible(), self._result, self._side(key))
+        key, visible = self._key(self._options), self._visible()
+        if self._is_wanted(key, visible):
+            return False  # the rest is asked for when it is here
+        missing = next_piece(self._cache, key, visible, self._result, self._side(key))
         if missing is None:
             self._withdraw()
             self._on_status(_("The preview shows what the run will give."), False, False)
             return False
-        wished = (key, place_of(self._area.size, self._result, missing))
-        if wished != self._wished:
-            self._wished = wished
-            self._number = self._jobs.wish(self._wish(wished[1], self._options))
-            self._on_status(_("Working on the preview…"), True, False)
+        place = place_of(self._area.size, self._result, missing)
+        self._wished = (key, place)
+        self._number = self._jobs.wish(self._wish(place, self._options))
+        self._on_status(_("Working on the preview…"), True, False)
         return False  # GLib: not again
+
+    def _is_wanted(self, key: _Key, visible: Area) -> bool:
+        """Whether what is being made should be finished: most of it is seen."""
+        if self._wished is None or self._wished[0] != key:
+            return False
+        return share_seen(area_of(self._wished[1].rectangle), visible) >= _WANTED_SHARE
 
     def _wish(self, place: Place, options: Options) -> Wish:
         assert self._read is not None
