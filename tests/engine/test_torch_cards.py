@@ -149,6 +149,24 @@ def test_unasked_a_failing_card_gives_way_to_paddle(
     assert loading.load(other, tmp_path, wish, tmp_path).notes == ()
 
 
+def test_a_full_card_gives_way_too(
+    weights: Weights, cards: list[TorchDevice], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card whose memory others hold is a sentence when it was asked for, and the processor's turn when not."""
+
+    def full(*_: object) -> None:
+        raise MemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(devices, "may_have_card", lambda: True)
+    monkeypatch.setattr(selftest, "examine", full)
+    with pytest.raises(BackendError) as caught:
+        loading.load(weights, tmp_path, loading.Wish("gpu:1", "torch", 1, "exact"), tmp_path)
+    assert caught.value.code == "GPU_OOM"
+    loaded = loading.load(weights, tmp_path, loading.Wish("auto", "auto", 1, "exact"), tmp_path)
+    assert loaded.facts.device == "cpu"
+    assert "too little free memory" in loaded.notes[-1]
+
+
 @pytest.mark.parametrize(
     ("name", "half"),
     [("NVIDIA GeForce GTX 1660 Ti", ""), ("NVIDIA GeForce GTX 1650", ""), ("NVIDIA T500", ""), ("NVIDIA H200", "fp16")],

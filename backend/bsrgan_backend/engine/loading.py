@@ -57,13 +57,19 @@ def load(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
         spool: folder for features that do not fit into memory.
 
     Raises:
-        BackendError: DEVICE when the device cannot be used; the others as the library's `load`.
+        BackendError: DEVICE when the device cannot be used, GPU_OOM when the model does not fit into a card that was
+            asked for; the others as the library's `load`.
     """
     if wish.device == "auto":
         return _on_card_or_processor(weights, cache, wish, spool)
-    if wish.library == "torch":
-        return _by_torch(weights, cache, wish, spool)
-    return _by_paddle(weights, cache, wish, spool)
+    make = _by_torch if wish.library == "torch" else _by_paddle
+    try:
+        return make(weights, cache, wish, spool)
+    except MemoryError as error:
+        if wish.device == "cpu":
+            raise
+        text = "The graphics card has too little free memory for the model; close other programs or use the CPU."
+        raise BackendError("GPU_OOM", text, f"{error}") from error
 
 
 def _on_card_or_processor(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
@@ -74,7 +80,7 @@ def _on_card_or_processor(weights: Weights, cache: Path, wish: Wish, spool: Path
         try:
             return load(weights, cache, on_card, spool)
         except BackendError as error:
-            if error.code != "DEVICE":
+            if error.code not in ("DEVICE", "GPU_OOM"):
                 raise
             log.warning("the processor is used: %s", error)
             note = f"The processor is used: {error.text}"
