@@ -53,12 +53,13 @@ def test_wheel_holds_exactly_the_two_packages(wheel):
     assert {name for name in names if not name.endswith(".dist-info")} == {"bsrgan_wire", "bsrgan_backend"}
 
 
-def test_wheel_holds_every_module(wheel):
-    """No module of the two packages is left out of the wheel."""
+def test_wheel_holds_every_module_and_catalogue(wheel):
+    """No module and no translation of the two packages is left out of the wheel."""
     expected = {
         path.relative_to(ROOT / home).as_posix()
         for home in ("shared", "backend")
-        for path in (ROOT / home).glob("bsrgan_*/**/*.py")
+        for kind in ("py", "mo")
+        for path in (ROOT / home).glob(f"bsrgan_*/**/*.{kind}")
     }
     assert expected <= set(wheel.namelist())
 
