@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 
 import gi
@@ -11,11 +10,11 @@ gi.require_version("Gtk", "3.0")
 gi.require_version("Gdk", "3.0")
 gi.require_version("GdkPixbuf", "2.0")
 gi.require_version("GimpUi", "3.0")
-from gi.repository import Gdk, GdkPixbuf, Gimp, GimpUi, GLib, Gtk  # noqa: E402
+from gi.repository import Gdk, GdkPixbuf, Gimp, GimpUi, Gtk  # noqa: E402
 
 from bsrgan_plugin.outputs import Area, Size  # noqa: E402
-from bsrgan_plugin.preview_pictures import paint  # noqa: E402
-from bsrgan_plugin.preview_view import PreviewView, Shown  # noqa: E402
+from bsrgan_plugin.preview_pictures import thumbnail  # noqa: E402
+from bsrgan_plugin.preview_view import PreviewView  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
 
 _LARGEST = Size(240, 160)
@@ -58,15 +57,8 @@ class Overview:
         self.widget.connect("key-press-event", self._on_key)
 
     def read(self, layer: Gimp.Layer, area: Area) -> None:
-        """Take the picture from a part of a layer; GIMP itself makes it small.
-
-        Its bytes are taken: the pixbuf that GIMP 3.0 offers is freed twice, which ends the process.
-        """
-        size = self._size
-        data, width, height, channels = layer.get_sub_thumbnail_data(
-            area.x, area.y, area.width, area.height, size.width, size.height
-        )
-        self._thumbnail = _pixbuf(data.get_data(), width, height, channels)
+        """Take the picture from a part of a layer; GIMP itself makes it small."""
+        self._thumbnail = thumbnail(layer, area, self._size)
         self.draw()
 
     def draw(self) -> None:
@@ -105,28 +97,6 @@ def fitting(size: Size, largest: Size) -> Size:
     """The largest size of the same proportions within `largest`, each side at least 1."""
     factor = min(largest.width / size.width, largest.height / size.height)
     return Size(max(round(size.width * factor), 1), max(round(size.height * factor), 1))
-
-
-def _pixbuf(data: bytes, width: int, height: int, channels: int) -> GdkPixbuf.Pixbuf:
-    """A thumbnail's pixels as RGB, transparent ones before a checkerboard.
-
-    Args:
-        data: 8 bit, interleaved.
-        width: in pixels.
-        height: in pixels.
-        channels: 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA.
-    """
-    if channels < 3:
-        gray = data[::channels]
-        planes = [gray, gray, gray, *([data[1::2]] if channels == 2 else [])]
-        data = bytes(itertools.chain.from_iterable(zip(*planes, strict=True)))
-    count = channels + 2 if channels < 3 else channels
-    picture = GdkPixbuf.Pixbuf.new_from_bytes(
-        GLib.Bytes.new(data), GdkPixbuf.Colorspace.RGB, count == 4, 8, width, height, width * count
-    )
-    canvas = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, False, 8, width, height)
-    paint(canvas, picture, Shown(Area(0, 0, width, height), 0, 0, width, height), 0, width)
-    return canvas
 
 
 def _frame(canvas: GdkPixbuf.Pixbuf, x: int, y: int, width: int, height: int, colour: int) -> None:

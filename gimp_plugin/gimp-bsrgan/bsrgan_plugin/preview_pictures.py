@@ -14,6 +14,8 @@ from bsrgan_plugin.outputs import Area, Size  # noqa: E402
 from bsrgan_plugin.preview_view import PreviewView, Shown  # noqa: E402
 
 _CHECK_PX, _CHECK_DARK, _CHECK_LIGHT = 8, 0x666666, 0x999999
+_RGB_THUMBNAILS = 2
+"""Minor version from which thumbnails are 8 bit non-linear RGB; before, they are in the layer's own format."""
 _DISPLAY = "R'G'B'A u8"
 
 
@@ -131,6 +133,27 @@ def pixbuf_of(data: bytes, size: Size, pixels: PixelFormat) -> GdkPixbuf.Pixbuf:
     return GdkPixbuf.Pixbuf.new_from_bytes(
         GLib.Bytes.new(shown), GdkPixbuf.Colorspace.RGB, True, 8, size.width, size.height, size.width * 4
     )
+
+
+def thumbnail(layer: Gimp.Layer, area: Area, size: Size) -> GdkPixbuf.Pixbuf:
+    """A part of a layer, made small by GIMP itself: RGB, transparent pixels before a checkerboard.
+
+    Its bytes are taken: the pixbuf that GIMP 3.0 offers is freed twice, which ends the process.
+
+    Args:
+        layer: the layer.
+        area: the part.
+        size: of the thumbnail, about.
+    """
+    data, width, height, pixel_bytes = layer.get_sub_thumbnail_data(
+        area.x, area.y, area.width, area.height, size.width, size.height
+    )
+    is_native = Gimp.MINOR_VERSION < _RGB_THUMBNAILS and pixel_bytes == layer.get_bpp() and not layer.is_indexed()
+    name = Babl.get_name(layer.get_format()) if is_native else "R'G'B'A u8" if pixel_bytes == 4 else "R'G'B' u8"
+    small = pixbuf_of(data.get_data(), Size(width, height), PixelFormat(name, "u8", pixel_bytes))
+    canvas = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, False, 8, width, height)
+    paint(canvas, small, Shown(Area(0, 0, width, height), 0, 0, width, height), 0, width)
+    return canvas
 
 
 def converted(data: bytes, size: Size, pixels: PixelFormat, babl_name: str) -> bytes:

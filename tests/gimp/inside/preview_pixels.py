@@ -10,26 +10,28 @@ from typing import Any
 from support.gimp_inside import bytes_of, fill, new_image, upscale
 
 CASES: dict[str, dict[str, Any]] = {
-    "check_mixed": {
+    check: {
         f"{kind}-{precision}": {"kind": kind, "precision": precision}
         for kind, precision in (
             ("RGB", "U8_NON_LINEAR"),
+            ("RGB", "U8_LINEAR"),
             ("RGBA", "FLOAT_LINEAR"),
             ("GRAY", "U16_LINEAR"),
             ("GRAYA", "HALF_NON_LINEAR"),
         )
-    },
+    }
+    for check in ("check_mixed", "check_thumbnail")
 }
 WIDTH, HEIGHT = 40, 30
 LEFT, TOP, SIDE = 20, 10, 60
 """The rectangle of the fourfold result that is previewed."""
+COLOUR = (200, 90, 40)
 STRENGTH, TEXTURE = 60.0, 50.0
 
 
 def check_mixed(options: dict[str, Any], case: dict[str, Any]) -> int:
     """The largest difference of any 8 bit value between the preview's mix and the run's result."""
-    plugin = Path(os.environ["GIMP3_DIRECTORY"]) / "plug-ins" / "gimp-bsrgan"
-    sys.path[:0] = [str(plugin), str(plugin / "vendor")]
+    _find_plugin()
     from bsrgan_plugin import layers, preview_pictures
     from bsrgan_plugin.outputs import Area, Size
 
@@ -47,6 +49,29 @@ def check_mixed(options: dict[str, Any], case: dict[str, Any]) -> int:
     image.delete()
     ended.image.delete()
     return max(abs(one - other) for one, other in zip(made, whole, strict=True))
+
+
+def check_thumbnail(options: dict[str, Any], case: dict[str, Any]) -> list[int]:
+    """Width, height and the values of the middle pixel of a thumbnail, of a layer of one colour with a rim."""
+    _find_plugin()
+    from bsrgan_plugin import preview_pictures
+    from bsrgan_plugin.outputs import Area, Size
+
+    image, layer = new_image(WIDTH, HEIGHT, case["kind"], 1, case["precision"])
+    colour = (COLOUR[0],) if layer.is_gray() else COLOUR
+    fill(layer, ("Y'" if layer.is_gray() else "R'G'B'") + " u8", bytes(colour) * (WIDTH * HEIGHT))
+    small = preview_pictures.thumbnail(layer, Area(2, 1, WIDTH - 10, HEIGHT - 10), Size(15, 10))
+    width, height, row = small.get_width(), small.get_height(), small.get_rowstride()
+    middle = (height // 2) * row + (width // 2) * 3
+    values = list(small.get_pixels()[middle : middle + 3])
+    image.delete()
+    return [width, height, *values]
+
+
+def _find_plugin() -> None:
+    plugin = Path(os.environ["GIMP3_DIRECTORY"]) / "plug-ins" / "gimp-bsrgan"
+    if str(plugin) not in sys.path:
+        sys.path[:0] = [str(plugin), str(plugin / "vendor")]
 
 
 def _calm(layer: Any) -> None:
