@@ -179,7 +179,7 @@ def test_a_preview_that_stops_late_does_not_cost_the_long_job(tmp_path):
     """A worker is not killed for a preview that ignores its cancel while a job waits behind it."""
     with running(tmp_path, cancel_grace_s=0.1) as daemon:
         peer = daemon.connect()
-        asked, small = begin(peer, long_job(0.3)), begin(peer, preview(sleep_s=1.0, stubborn=1))
+        asked, small = begin(peer, long_job(2.0)), begin(peer, preview(sleep_s=1.0, stubborn=1))
         peer.ask(Cancel(small.job), Cancelled)
         assert peer.final(small.job).state == "cancelled"
         assert peer.final(asked.job).state == "ready"
