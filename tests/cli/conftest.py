@@ -68,7 +68,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
     store = ModelStore(root / "models")
     store.put("tiny", synthetic.random_weights(synthetic.TINY, 1), "", None, "test")
     store.put("tiny-x2", synthetic.random_weights(replace(synthetic.TINY, scale=2), 2), "", None, "test")
-    (root / "settings.toml").write_text('model = "tiny"\n')
+    # Exact: what auto would choose depends on how busy the machine is.
+    (root / "settings.toml").write_text('model = "tiny"\nprecision = "exact"\n')
     command = command_for(root)
     yield command
     command("stop")

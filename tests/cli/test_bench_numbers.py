@@ -174,7 +174,7 @@ def whole_report():
 def test_the_json_form_has_every_number_unrounded():
     """Programs find rows by side, with ratios and reasons, and the claims with their verdicts."""
     told = json.loads(json.dumps(report.as_facts({"system": "x"}, whole_report()), allow_nan=False))
-    assert set(told) == {"schema", "machine", "conditions", "rows", "photos", "claims"}
+    assert set(told) == {"schema", "machine", "conditions", "rows", "photos", "memory", "claims"}
     torch = told["rows"]["512"][4]
     assert (torch["times_pytorch"], torch["median_s"], torch["share_of_product"]) == (1.0, 4.0, pytest.approx(0.45))
     assert told["rows"]["512"][3]["times_openvino"] == pytest.approx(0.8)
