@@ -97,7 +97,7 @@ def test_the_query_needs_nothing_but_gi_and_the_standard_library(installed):
     assert made["returns"][2:] == ["result-image", "result-layer", "restored-layer", "result-recipe"]
     assert made["menu"] == ["<Image>/Filters/Enhance"] * 2
     assert {"_BSRGAN Upscale…", "BSRGAN De_gradation Preview…"} <= set(made["texts"])
-    assert made["i18n"] is False
+    assert made["i18n"] == [True, "gimp-bsrgan", None]
 
 
 def test_the_query_loads_no_other_package(installed):
@@ -118,10 +118,16 @@ def test_the_entry_is_executable_and_bears_its_folders_name():
         assert os.access(entry, os.X_OK)
 
 
-def test_catalogs_are_announced_when_they_are_there(installed):
-    """With a folder of catalogs, GIMP is told the domain; without one it would warn on every start."""
-    (installed / "locale" / "de" / "LC_MESSAGES").mkdir(parents=True)
-    assert query(installed)["i18n"] == [True, "gimp-bsrgan", None]
+def test_catalogs_are_announced_when_they_are_there_only(installed):
+    """Without a folder of catalogs GIMP would warn on every start, so it is not told of one."""
+    shutil.rmtree(installed / "locale")
+    assert query(installed)["i18n"] is False
+
+
+def test_the_query_is_answered_in_the_users_language(installed, monkeypatch):
+    """A plain copy of the folder has its catalogues in it."""
+    monkeypatch.setenv("LANGUAGE", "de")
+    assert "_BSRGAN-Hochskalierung…" in query(installed)["texts"]
 
 
 GI_FREE = (
