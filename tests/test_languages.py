@@ -117,7 +117,7 @@ def test_every_sentence_is_found_again_by_its_words(language):
     [
         ("Anything else happened.", "Anything else happened."),
         ("photo.png: The file is empty.", "photo.png: Die Datei ist leer."),
-        ("a.jsonl, line 3: The recipe is not complete; copy or save all of it again.", "a.jsonl, line 3: Das Rezept"),
+        ("a.jsonl, line 3: The recipe is not complete; copy or save all of it again.", "a.jsonl, Zeile 3: Das Rezept"),
         (
             "The daemon cannot be reached: nothing answers at the daemon's address (refused); "
             "start it with 'gimp-bsrgan serve'.",

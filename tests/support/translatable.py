@@ -16,7 +16,8 @@ from support.catalogs import COMMAND, PLUGIN, ROOT, SENTENCES, Catalog
 Places = dict[str, list[str]]
 """English text -> the modules that hold it."""
 
-_SENTENCE = re.compile(r"[A-Z{'-].* .*[.]", re.DOTALL)
+# The text of another error may end a sentence.
+_SENTENCE = re.compile(r"[A-Z{'-].* .*([.]|: \{text\})", re.DOTALL)
 _TABLES = (degrade_options.MODES, degrade_options.PRESETS, degrade_options.FAMILIES, degrade_options.ENLARGEMENTS)
 
 FRAGMENTS = (
