@@ -73,6 +73,13 @@ def test_installed_wire_works_on_a_bare_python(home):
     assert not list(folder.rglob("*.pyd"))
 
 
+def test_catalogues_are_installed(home):
+    """The plug-in's own texts and the sentences of the wire come with their translations."""
+    folder = install(home / "3.0")
+    assert (folder / "locale/de/LC_MESSAGES/gimp-bsrgan.mo").is_file()
+    assert (folder / "vendor/bsrgan_wire/locale/zh_CN/LC_MESSAGES/gimp-bsrgan-sentences.mo").is_file()
+
+
 def test_install_json_leads_to_the_installation(home):
     """The plug-in is told the root and how to start the daemon."""
     folder = install(home / "3.0")
