@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,7 @@ _ARGPARSE = (
 )
 
 
+@functools.cache
 def of(catalog: Catalog) -> Places:
     """What a catalogue must hold."""
     return {PLUGIN: plugin_texts, SENTENCES: sentences, COMMAND: command_texts}[catalog]()
