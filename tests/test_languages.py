@@ -116,6 +116,7 @@ def test_every_sentence_is_found_again_by_its_words(language):
     ("english", "german"),
     [
         ("Anything else happened.", "Anything else happened."),
+        (f"There is no file '{1000 * 'x'}'; check its name and folder.", "check its name"),
         ("photo.png: The file is empty.", "photo.png: Die Datei ist leer."),
         ("a.jsonl, line 3: The recipe is not complete; copy or save all of it again.", "a.jsonl, Zeile 3: Das Rezept"),
         (

@@ -20,6 +20,9 @@ FOLDER = Path(__file__).resolve().parent / "locale"
 VALUE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 """A value in a catalogue's text."""
 
+_LONGEST = 1000
+"""Characters; a search for several values takes a power of the length, and no sentence of this project is longer."""
+
 _DEPTH = 3
 """A value may be a sentence with values; no sentence of this project goes deeper."""
 
@@ -33,7 +36,7 @@ def translated(sentence: str) -> str:
     Returns:
         The translation, or `sentence` where there is none.
     """
-    found = gettext.find(DOMAIN, str(FOLDER))
+    found = gettext.find(DOMAIN, str(FOLDER)) if len(sentence) <= _LONGEST else None
     return _sentences(found).translated(sentence) if found else sentence
 
 
@@ -58,7 +61,7 @@ class Sentences:
         for pattern, translation in self._patterns if depth else ():
             if match := pattern.fullmatch(text):
                 values = {name: self._value(value, depth) for name, value in match.groupdict().items()}
-                return VALUE.sub(lambda name, values=values: values[name[1]], translation)  # type: ignore[misc]
+                return _filled(translation, values)
         name, colon, rest = text.partition(": ")
         return name + colon + self.translated(rest, depth - 1) if colon and depth else text
 
@@ -92,6 +95,10 @@ def read_catalog(data: bytes) -> dict[str, str]:
 def _text(data: bytes, table: int, number: int) -> str:
     length, start = struct.unpack_from("<2I", data, table + 8 * number)
     return data[start : start + length].decode("utf-8")
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    return VALUE.sub(lambda name: values[name[1]], text)
 
 
 def _pattern(text: str) -> re.Pattern[str]:
