@@ -16,7 +16,7 @@ from support.gimp_session import GimpSession, short_folder
 TITLE = "^BSRGAN Upscale$"
 DONE = "shows what the run"
 SIDE_PX = 480
-"""Of the view, as long as nobody enlarges the dialog."""
+"""Of the view, as long as nobody enlarges the dialog; it may be higher where the column beside it is."""
 WIDTH, HEIGHT = 1200, 800
 """Of the result; the view shows a part of it at its own size."""
 THUMBNAIL = (32, 45)
@@ -56,8 +56,8 @@ def view_of(screen):
     ends = np.flatnonzero(np.diff(rows, append=rows[-1] + 2) > 1)
     lengths = np.diff(ends, prepend=-1)
     longest = int(lengths.argmax())
-    assert lengths[longest] == SIDE_PX
-    return x + 1 - SIDE_PX // 2, int(rows[ends[longest]]) + 1 - SIDE_PX
+    assert lengths[longest] >= SIDE_PX
+    return x + 1 - SIDE_PX // 2, int(rows[ends[longest]]) + 1 - int(lengths[longest])
 
 
 def is_idle(root):
