@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,19 @@ MOST_VALUES = 2**31 - 1
 
 GROUP = 3
 """Blocks between two copies to and from the device when a picture goes in tiles."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What `DeviceEngine.upscale` is asked for, with the precision that it will have."""
+
+    image: Array
+    sink: engine.Sink
+    on_progress: engine.OnProgress
+    should_stop: Callable[[], bool]
+    budget: int | None
+    tile: int | None
+    precision: str
 
 
 class DeviceEngine:
@@ -126,30 +139,22 @@ class DeviceEngine:
         precision: str | None = None,
     ) -> None:
         """As `engine.upscale`; `precision` None or "auto" is the one that the model was loaded with."""
-        wanted = self._possible(precision)
+        run = _Run(image, sink, on_progress, should_stop, memory_budget_bytes, tile, self._possible(precision))
         try:
-            notes = self._in_one_piece(image, sink, on_progress, should_stop, memory_budget_bytes, tile, wanted)
+            notes = self._in_one_piece(run)
             if notes is None:
-                notes = self._in_tiles(image, sink, on_progress, should_stop, memory_budget_bytes, tile, wanted)
+                notes = self._in_tiles(run)
         finally:
             if image.size > KEPT_PX * self.architecture.in_channels:
                 # What the library's allocator keeps would be missing to others until the next picture.
                 self.arithmetic.release()
         self.add_notes(notes)
 
-    def _in_one_piece(
-        self,
-        image: Array,
-        sink: engine.Sink,
-        on_progress: engine.OnProgress,
-        should_stop: Callable[[], bool],
-        budget: int | None,
-        tile: int | None,
-        precision: str,
-    ) -> tuple[str, ...] | None:
+    def _in_one_piece(self, run: _Run) -> tuple[str, ...] | None:
         """The notes of the run, or None when the picture is to go in tiles."""
+        image = run.image
         # A shape that the network does not take is refused there, with the sentence for it.
-        if tile is not None or image.ndim != 3 or image.shape[2] != self.architecture.in_channels or not image.size:
+        if run.tile is not None or image.ndim != 3 or image.shape[2] != self.architecture.in_channels or not image.size:
             return None
         pixels = engine.unshuffled(image, self.architecture.unshuffle)
         height, width = pixels.shape[2:]
@@ -158,33 +163,25 @@ class DeviceEngine:
         if height * width * (self.architecture.features + 4 * self.architecture.growth) > MOST_VALUES:
             return None
         free = int(self.arithmetic.free_bytes() * MEMORY_SHARE)
-        need = resident.need_bytes(self.arithmetic, height, width, precision)
-        if need > (min(budget, free) if budget else free):
+        need = resident.need_bytes(self.arithmetic, height, width, run.precision)
+        if need > (min(run.budget, free) if run.budget else free):
             return None
-        return resident.run(self.arithmetic, pixels, image.shape[:2], sink, on_progress, should_stop, precision)
+        size = image.shape[:2]
+        return resident.run(self.arithmetic, pixels, size, run.sink, run.on_progress, run.should_stop, run.precision)
 
-    def _in_tiles(
-        self,
-        image: Array,
-        sink: engine.Sink,
-        on_progress: engine.OnProgress,
-        should_stop: Callable[[], bool],
-        budget: int | None,
-        tile: int | None,
-        precision: str,
-    ) -> tuple[str, ...]:
+    def _in_tiles(self, run: _Run) -> tuple[str, ...]:
         network = self if self._is_on_host else _Releasing(self)
         try:
             return engine.upscale(
                 network,
-                image,
-                sink,
-                on_progress,
-                should_stop,
-                memory_budget_bytes=budget,
-                tile=tile,
+                run.image,
+                run.sink,
+                run.on_progress,
+                run.should_stop,
+                memory_budget_bytes=run.budget,
+                tile=run.tile,
                 spool=self._spool,
-                precision=precision,
+                precision=run.precision,
             )
         except BackendError as error:
             if error.code != "HOST_OOM" or not isinstance(error.__cause__, MemoryError) or self._is_on_host:
