@@ -67,6 +67,24 @@ def installation(daemon_root: Path) -> Path | None:
     return daemon_root
 
 
+@pytest.fixture
+def cancellable(suite: str) -> Iterator[Path]:
+    """The root folder of a daemon of one test's own, with the fast model and one slow enough to be cancelled."""
+    with short_folder("both") as root:
+        gimp_daemon.prepare(root, gimp_daemon.FAST, gimp_daemon.SLOW)
+        with gimp_daemon.served(root):
+            yield root
+
+
+@pytest.fixture
+def cancellable_gimp(suite: str, cancellable: Path) -> Iterator[GimpSession]:
+    """A GIMP with the plug-in, of the same installation."""
+    with short_folder(suite) as base:
+        session = GimpSession(suite, base, prefix=cancellable)
+        session.install_plugin()
+        yield session
+
+
 class Runs:
     """The runs of checks in GIMP: one for each test module and suite, all suites of a module at the same time."""
 

@@ -10,34 +10,14 @@ import random
 
 import cv2
 import numpy as np
-import pytest
 
 from support import gimp_checks, gimp_daemon
 from support.gimp_screen import full_gimp
-from support.gimp_session import GimpSession, short_folder
 
 TITLE = "^BSRGAN Degradation Preview$"
 WIDTH, HEIGHT = 300, 200
 ORIGINAL = np.frombuffer(random.Random(1).randbytes(WIDTH * HEIGHT * 3), np.uint8).reshape(HEIGHT, WIDTH, 3)
 """What `new_image` fills its layer with."""
-
-
-@pytest.fixture
-def installation(suite):
-    """An installation with the fast model and a slow one, and its daemon."""
-    with short_folder("both") as root:
-        gimp_daemon.prepare(root, gimp_daemon.FAST, gimp_daemon.SLOW)
-        with gimp_daemon.served(root):
-            yield root
-
-
-@pytest.fixture
-def gimp(suite, installation):
-    """A GIMP with the plug-in and the running daemon."""
-    with short_folder(suite) as base:
-        session = GimpSession(suite, base, prefix=installation)
-        session.install_plugin()
-        yield session
 
 
 def shown(path):
@@ -53,16 +33,16 @@ def place_of(part, screen):
     return int(x), int(y)
 
 
-def test_dialog(gimp, installation, tmp_path):
+def test_dialog(cancellable_gimp, cancellable, tmp_path):
     """The preview shows the pixels of the result, follows seed and divider, and Cancel leaves the picture alone."""
     names = ["check_cancelled", "check_restored"]
-    batch = gimp.batch(gimp_checks.path("degrade_dialog"), names)
-    with full_gimp(gimp, shots=tmp_path, batch=batch) as screen:
-        log = gimp.base / "screen.log"
+    batch = cancellable_gimp.batch(gimp_checks.path("degrade_dialog"), names)
+    with full_gimp(cancellable_gimp, shots=tmp_path, batch=batch) as screen:
+        log = cancellable_gimp.base / "screen.log"
         dialog = screen.wait_window(TITLE)
         screen.wait(lambda: "Result: 1200" in screen.read(dialog), "the preview")
         screen.keys("alt+n")
-        screen.wait(lambda: bool(gimp_daemon.status(installation)["model"]), "the network")
+        screen.wait(lambda: bool(gimp_daemon.status(cancellable)["model"]), "the network")
         screen.wait_text("^BSRGAN Degradation$", "Upscaling")
         screen.shot("d1-progress")
         screen.keys("Escape")

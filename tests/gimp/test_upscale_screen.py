@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import pytest
 
 from support import gimp_checks, gimp_daemon
 from support.gimp_screen import full_gimp
-from support.gimp_session import GimpSession, short_folder
 
 TITLE = "^BSRGAN Upscale$"
 DONE = "shows what the run"
@@ -23,24 +21,6 @@ THUMBNAIL = (32, 45)
 """A place near the thumbnail's upper left corner, from the view's upper right one, px."""
 LEFT_PX, TOP_PX = 120, 0
 """The view's first pixel after a click there and one step to the right."""
-
-
-@pytest.fixture
-def installation(suite):
-    """An installation with the fast model and a slow one, and its daemon."""
-    with short_folder("both") as root:
-        gimp_daemon.prepare(root, gimp_daemon.FAST, gimp_daemon.SLOW)
-        with gimp_daemon.served(root):
-            yield root
-
-
-@pytest.fixture
-def gimp(suite, installation):
-    """A GIMP with the plug-in and the running daemon."""
-    with short_folder(suite) as base:
-        session = GimpSession(suite, base, prefix=installation)
-        session.install_plugin()
-        yield session
 
 
 def shown(path):
@@ -66,30 +46,30 @@ def is_idle(root):
     return not told["running"] and not told["queue"]
 
 
-def test_dialog(gimp, installation, tmp_path):
+def test_dialog(cancellable_gimp, cancellable, tmp_path):
     """Cancel ends a preview at work; else it shows the pixels of the result at the spot that was picked; one undo."""
-    batch = gimp.batch(gimp_checks.path("upscale_dialog"), ["check_closed", "check_previewed"])
-    with full_gimp(gimp, shots=tmp_path, batch=batch) as screen:
+    batch = cancellable_gimp.batch(gimp_checks.path("upscale_dialog"), ["check_closed", "check_previewed"])
+    with full_gimp(cancellable_gimp, shots=tmp_path, batch=batch) as screen:
         dialog = screen.wait_window(TITLE)
         # The model is loaded when its name is told: from then on the network runs.
-        screen.wait(lambda: gimp_daemon.status(installation)["model"] == gimp_daemon.SLOW, "the network")
+        screen.wait(lambda: gimp_daemon.status(cancellable)["model"] == gimp_daemon.SLOW, "the network")
         screen.keys("Escape")
         screen.wait_gone(dialog)
-        screen.wait(lambda: not gimp_daemon.status(installation)["running"], "the end of the preview")
+        screen.wait(lambda: not gimp_daemon.status(cancellable)["running"], "the end of the preview")
         dialog = screen.wait_window(TITLE)
         screen.wait(lambda: DONE in screen.read(dialog), "the preview")
         screen.park_pointer()
         left, top = view_of(shown(screen.shot("u1-dialog")))
         screen.click(left + SIDE_PX + THUMBNAIL[0], top + THUMBNAIL[1])
         screen.keys("Right")
-        screen.wait(lambda: DONE in screen.read(dialog) and is_idle(installation), "the preview of the corner")
-        done = gimp_daemon.status(installation)["jobs_done"]
+        screen.wait(lambda: DONE in screen.read(dialog) and is_idle(cancellable), "the preview of the corner")
+        done = gimp_daemon.status(cancellable)["jobs_done"]
         screen.keys("alt+g", "ctrl+a")
         screen.type("60\t")
         screen.drag((left + SIDE_PX // 2, top + 300), (left + 100, top + 310))
         screen.park_pointer()
         corner = shown(screen.shot("u2-corner"))
-        assert gimp_daemon.status(installation)["jobs_done"] == done
+        assert gimp_daemon.status(cancellable)["jobs_done"] == done
         screen.activate(dialog)
         screen.keys("alt+u")
         outcomes = screen.finish(batch, {"undo": ["ctrl+z"]}, deadline_s=60)
