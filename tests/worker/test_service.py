@@ -280,6 +280,7 @@ def test_a_preview_is_done_inside_a_job(running, target):
         assert acts.begun[0].wait(30)
         one.submit("2" * 32, target)
         one.submit("3" * 32, small, **PREVIEW)
+        one.waits_for("3" * 32)
         for event in acts.go_on:
             event.set()
         assert [one.answer()["job"][0] for _ in range(3)] == ["3", "1", "2"]
@@ -359,6 +360,7 @@ def test_a_preview_with_another_model_waits(running, target):
         one.submit("1" * 32, target)
         assert acts.begun[0].wait(30)
         one.submit("3" * 32, small, **PREVIEW, model="other")
+        one.waits_for("3" * 32)
         for event in acts.go_on:
             event.set()
         assert [one.answer()["job"][0] for _ in range(2)] == ["1", "3"]
