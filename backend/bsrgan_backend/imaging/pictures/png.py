@@ -19,6 +19,9 @@ from bsrgan_backend.imaging.pixels import Pixels
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _BAND_BYTES = 4 * 1024 * 1024
 _LEVEL = 6
+_SAMPLE_BYTES = 256 * 1024
+_WORTH = 1.1
+"""How many times as large a file may become that is compressed in a tenth of the time."""
 _INCH_M = 0.0254
 
 Bytes = npt.NDArray[np.uint8]
@@ -56,17 +59,50 @@ def _write_pixels(file: BinaryIO, pixels: Pixels) -> None:
     height, width, channels = pixels.shape
     pixel_bytes = channels * pixels.itemsize
     rows = max(1, _BAND_BYTES // (width * pixel_bytes))
-    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
     above: Bytes = np.zeros((1, width * pixel_bytes), np.uint8)
+    compressor = _compressor(_sample(pixels), pixel_bytes)
     for first in range(0, height, rows):
-        # Samples of 16 bit are big-endian in PNG.
-        band = np.ascontiguousarray(pixels[first : first + rows].astype(pixels.dtype.newbyteorder(">"), copy=False))
-        lines = band.view(np.uint8).reshape(band.shape[0], -1)
+        lines = _lines(pixels[first : first + rows])
         data = compressor.compress(_filtered(lines, above, pixel_bytes).tobytes())
         if data:
             _chunk(file, b"IDAT", data)
         above = lines[-1:]
     _chunk(file, b"IDAT", compressor.flush())
+
+
+def _lines(band: Pixels) -> Bytes:
+    """The band's rows as they are stored: samples of 16 bit are big-endian in PNG."""
+    stored = np.ascontiguousarray(band.astype(band.dtype.newbyteorder(">"), copy=False))
+    return stored.view(np.uint8).reshape(band.shape[0], -1)
+
+
+def _sample(pixels: Pixels) -> Bytes:
+    """A few rows from the middle of the picture."""
+    count = max(2, _SAMPLE_BYTES // pixels[0].nbytes)
+    first = max(0, (len(pixels) - count) // 2)
+    return _lines(pixels[first : first + count])
+
+
+def _compressor(sample: Bytes, pixel_bytes: int) -> zlib._Compress:
+    """One that looks for runs only, unless other repetitions are worth their time.
+
+    Filtered photos hardly repeat, so runs make files of the same size in a tenth of the time. Drawings do repeat.
+    """
+    filtered = _filtered(sample, np.zeros_like(sample[:1]), pixel_bytes).tobytes()
+    runs, thorough = (_length(make(), filtered) for make in (_runs_only, _thorough))
+    return _runs_only() if runs <= _WORTH * thorough else _thorough()
+
+
+def _length(compressor: zlib._Compress, data: bytes) -> int:
+    return len(compressor.compress(data) + compressor.flush())
+
+
+def _runs_only() -> zlib._Compress:
+    return zlib.compressobj(strategy=zlib.Z_RLE)
+
+
+def _thorough() -> zlib._Compress:
+    return zlib.compressobj(_LEVEL, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
 
 
 def _filtered(lines: Bytes, above: Bytes, pixel_bytes: int) -> Bytes:
