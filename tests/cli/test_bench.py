@@ -61,6 +61,9 @@ def test_what_cannot_be_measured_says_why(measured):
     plugin = claims["plug-in, 2048 x 2048 RGBA x4"]
     assert plugin["value"] is plugin["reached"] is None
     assert "gimp-console" in plugin["note"]
+    writing = claims["8192 x 8192 RGBA result into a layer, times as long as GIMP's own write"]
+    assert writing["value"] is writing["reached"] is None
+    assert "gimp-console" in writing["note"]
     assert "--peers" in claims["16 x 16, exact, file to file, times as fast as PyTorch fp32"]["note"]
     assert not (root / "bench-peers").exists()
 
@@ -101,6 +104,14 @@ def test_the_measured_daemon_ends_with_the_measurement(tmp_path, monkeypatch):
 def test_a_missing_gimp_is_a_note(tmp_path):
     """A GIMP that cannot be started is a note in the table, not a failure of the rest."""
     assert "cannot be started" in overheads.plugin(["/nonexistent/gimp-console"], tmp_path).note
+    assert "cannot be run" in overheads.plugin_writing(["/nonexistent/gimp-console"]).note
+
+
+def test_a_gimp_that_fails_is_a_note():
+    """What GIMP printed last stands in the table."""
+    claim = overheads.plugin_writing([sys.executable, "-c", "print('no plug-in here')"])
+    assert claim.value is None
+    assert claim.note == "GIMP failed: no plug-in here"
 
 
 def test_bench_with_an_unknown_model_is_one_sentence(bare):

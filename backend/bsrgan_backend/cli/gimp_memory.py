@@ -8,13 +8,14 @@ import subprocess
 import time
 from pathlib import Path
 
+from bsrgan_backend.cli import gimp_batch
+
 PROGRAM = b"gimp-bsrgan.py"
 SIDE_PX = 2048
 TIMEOUT_S = 600.0
 _POLL_S = 0.05
 _PEAK = re.compile(rb"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
-# One line, as some ways to call a GIMP (in a chroot, in a container) pass on no others.
 _SCRIPT = """
 from gi.repository import Gegl, Gimp
 side = {side}
@@ -52,11 +53,13 @@ def peak_bytes(gimp: list[str], rendezvous_file: Path, model: str, side_px: int 
         The highest resident memory seen, in bytes, and an empty text; or 0 and why it could not be measured.
     """
     script = _SCRIPT.format(model=model, endpoint=str(rendezvous_file), side=side_px)
-    command = [*gimp, "--no-interface", "--no-data", "--no-fonts", "--quit"]
-    command += ["--batch-interpreter", "python-fu-eval", "-b", f"exec({script!r})"]
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            gimp_batch.command(gimp, script),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
     except OSError as error:
         return 0, f"{gimp[0]} cannot be started ({error.strerror})"

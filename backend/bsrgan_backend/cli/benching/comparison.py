@@ -120,9 +120,10 @@ class _Measurement:
         """All of them."""
         with own_daemon(self._root) as client:
             costs = self._costs(client)
-            self._races(client)
             self._show("measuring the plug-in in GIMP")
             costs.append(overheads.plugin(self._options.gimp, self._root))
+        costs.append(overheads.plugin_writing(self._options.gimp))
+        self._races()
         self._report.claims = [
             *self._speeds(),
             *self._photos(),
@@ -145,9 +146,9 @@ class _Measurement:
             memory,
         ]
 
-    def _races(self, client: Client) -> None:
+    def _races(self) -> None:
         memory = race.Memory()
-        entrants = self._entrants(client)
+        entrants = self._entrants()
         for side in _sides(self._options.sizes):
             picture = pictures.square(self._photo.pixels, side)[0]
             ground = pictures.prepare(picture, self._course.architecture, self._folder / str(side))
@@ -157,11 +158,11 @@ class _Measurement:
                 rows = _with_precision(rows)
                 self._report.rows[side] = rows
 
-    def _entrants(self, client: Client) -> list[contestants.Contestant]:
-        course, model, python = self._course, self._model, self._python
+    def _entrants(self) -> list[contestants.Contestant]:
+        course, python = self._course, self._python
         return [
             *(contestants.engine(course, precision) for precision in PRECISIONS),
-            *(daemon_run.contestant(course, client, model, precision) for precision in PRECISIONS),
+            *(daemon_run.contestant(course, self._root, self._model, precision) for precision in PRECISIONS),
             *(contestants.peers(course, python) if python else ()),
             *contestants.products(course.threads, python),
         ]

@@ -15,12 +15,12 @@ from bsrgan_backend.cli import job
 from bsrgan_backend.cli.batch import Item
 from bsrgan_backend.cli.benching.child import ContestantFailed, Ran, Ready
 from bsrgan_backend.cli.benching.contestants import DAEMON, Contestant, Course
+from bsrgan_backend.cli.benching.own_daemon import own_daemon
 from bsrgan_backend.cli.benching.pictures import Ground
 from bsrgan_backend.cli.failure import sentence_of
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging.pictures import read_picture, write_picture
-from bsrgan_wire.client import Client
-from bsrgan_wire.errors import WireError
+from bsrgan_wire.errors import DaemonUnreachable, WireError
 
 LEVELS = 255
 _SMALL_PX = 16
@@ -29,20 +29,28 @@ _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
 class DaemonRun:
-    """One picture file through a running daemon, again and again; answers as a `Child` does.
+    """One picture file through a daemon, again and again; answers as a `Child` does.
 
     What is timed begins with reading the file and ends with the result's file written: all of `gimp-bsrgan upscale`
     but the start of Python.
     """
 
-    def __init__(self, client: Client, model: str, precision: str, png: Path, result: Path) -> None:
-        self._client = client
+    def __init__(self, root: Path, model: str, precision: str, png: Path, result: Path) -> None:
+        self._stack = contextlib.ExitStack()
+        try:
+            self._client = self._stack.enter_context(own_daemon(root))
+        except DaemonUnreachable as error:
+            raise ContestantFailed(sentence_of(error)) from error
         self._model = model
         self._precision = precision
         self._item = Item(png, png.with_name(f"sr-{precision}.png"), is_named=True)
         self._result = result
         began = time.perf_counter()
-        self._once(Item(_small(png), png.with_name("small-sr.png"), is_named=True))
+        try:
+            self._once(Item(_small(png), png.with_name("small-sr.png"), is_named=True))
+        except BaseException:
+            self.close()
+            raise
         self.ready = Ready(time.perf_counter() - began, self._memory(_RESIDENT), {}, "file to file", "")
 
     def run(self) -> Ran:
@@ -61,7 +69,8 @@ class DaemonRun:
         return Ran(seconds, self._memory(_PEAK))
 
     def close(self) -> None:
-        """The daemon goes on: it is everybody's."""
+        """Stop the daemon; may be repeated."""
+        self._stack.close()
 
     def __enter__(self) -> DaemonRun:
         return self
@@ -101,10 +110,10 @@ def _small(png: Path) -> Path:
     return target
 
 
-def contestant(course: Course, client: Client, model: str, precision: str) -> Contestant:
-    """The whole way with one precision, "exact" or "fast", through a daemon that runs."""
+def contestant(course: Course, root: Path, model: str, precision: str) -> Contestant:
+    """The whole way with one precision, "exact" or "fast", through a daemon below `root`."""
 
     def start(ground: Ground, result: Path) -> DaemonRun:
-        return DaemonRun(client, model, precision, ground.png, result)
+        return DaemonRun(root, model, precision, ground.png, result)
 
     return Contestant(DAEMON, precision, start, course.operations, rounds_to=LEVELS)

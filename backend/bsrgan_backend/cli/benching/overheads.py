@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.cli import gimp_memory
+from bsrgan_backend.cli import gimp_memory, gimp_writing
 from bsrgan_backend.cli.benching.claims import Claim
 from bsrgan_backend.cli.benching.own_daemon import TINY
 from bsrgan_wire import places
@@ -22,7 +22,8 @@ from bsrgan_wire.errors import WireError
 SIDE_PX = 64
 OVERHEAD_MS = 30.0
 DAEMON_MB = 60.0
-PLUGIN_MB = 500.0
+PLUGIN_MB = 450.0
+WRITE_RATIO = 1.5
 _WARM_UP = 2
 
 Show = Callable[[str], None]
@@ -123,11 +124,33 @@ def plugin(gimp: list[str], root: Path) -> Claim:
         gimp: the words that call a gimp-console with the plug-in; empty for none.
         root: of the daemon to use.
     """
-    name = "plug-in, 2048 x 2048 RGBA x4"
-    if not gimp:
-        return Claim(name, None, "MB", PLUGIN_MB, note="no gimp-console found (--gimp CMD)")
-    if not sys.platform.startswith("linux"):
-        return Claim(name, None, "MB", PLUGIN_MB, note="is measured on Linux only")
+    claim = Claim("plug-in, 2048 x 2048 RGBA x4", None, "MB", PLUGIN_MB, note=_no_gimp(gimp))
+    if claim.note:
+        return claim
     peak, problem = gimp_memory.peak_bytes(gimp, places.rendezvous_file(root), TINY)
-    value = None if problem else peak / 1e6
-    return Claim(name, value, "MB", PLUGIN_MB, note=problem or "peak resident memory in GIMP")
+    return replace(claim, value=None if problem else peak / 1e6, note=problem or "peak resident memory in GIMP")
+
+
+def plugin_writing(gimp: list[str]) -> Claim:
+    """Time of the plug-in's own way to write a large result into a layer, against GIMP's fastest.
+
+    Args:
+        gimp: the words that call a gimp-console with the plug-in; empty for none.
+    """
+    side = gimp_writing.SIDE_PX
+    name = f"{side} x {side} RGBA result into a layer, times as long as GIMP's own write"
+    claim = Claim(name, None, bound=WRITE_RATIO, note=_no_gimp(gimp))
+    if claim.note:
+        return claim
+    told, problem = gimp_writing.measure(gimp)
+    if told is None:
+        return replace(claim, note=problem)
+    note = f"median of {gimp_writing.ROUNDS}: {told.plugin_s:.2f} s against {told.gimp_s:.2f} s"
+    return replace(claim, value=told.ratio, note=f"{note}; peak resident memory {told.peak_bytes / 1e6:.0f} MB")
+
+
+def _no_gimp(gimp: list[str]) -> str:
+    """Why nothing can be measured in GIMP; empty when it can."""
+    if not gimp:
+        return "no gimp-console found (--gimp CMD)"
+    return "" if sys.platform.startswith("linux") else "is measured on Linux only"

@@ -23,7 +23,7 @@ _START_S = 60.0
 _STOP_S = 20.0
 _POLL_S = 0.02
 _KEEP_ALIVE_S = 7200
-"""Others have their turns between two runs of the daemon; its model must stay loaded meanwhile."""
+"""The model stays loaded however long a measurement takes."""
 
 
 @contextlib.contextmanager

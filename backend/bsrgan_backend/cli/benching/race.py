@@ -1,8 +1,10 @@
-"""All contestants on one picture, in turns: A B C, A B C; a disturbance of the machine then meets every one of them."""
+"""All contestants on one picture, in turns: A B C, A B C; a disturbance of the machine then meets every one of them.
+
+Each is started for its turn and ended after it: all of them together would need several times the memory of one.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,8 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bsrgan_backend.cli.benching import arithmetic
-from bsrgan_backend.cli.benching.child import ContestantFailed
-from bsrgan_backend.cli.benching.contestants import ENGINE, PYTORCH, Contestant, Runner, result_of
+from bsrgan_backend.cli.benching.child import ContestantFailed, Ran, Ready
+from bsrgan_backend.cli.benching.contestants import ENGINE, PYTORCH, Contestant, result_of
 from bsrgan_backend.cli.benching.pictures import Ground
 from bsrgan_backend.cli.benching.rows import Row
 from bsrgan_backend.cli.table import size_text
@@ -55,68 +57,66 @@ class Memory:
 
 
 def run(contestants: Sequence[Contestant], ground: Ground, rounds: int, memory: Memory, show: Show) -> list[Row]:
-    """Start every contestant, run each once to warm it up, then all in turns.
+    """Let all run in turns; nobody holds memory in another one's turn.
 
     Args:
         contestants: in the order of the table.
         ground: the picture.
-        rounds: warm runs of each; 0 for the first run only, which tells its memory.
+        rounds: turns of each; 0 for one turn with its first run only, which tells its memory.
         memory: of smaller pictures; what is seen here is added.
         show: given a line of progress.
 
     Returns:
         A row for each contestant, with a reason where it did not run.
     """
-    with contextlib.ExitStack() as stack:
-        places = [_started(each, ground, memory, stack, show) for each in contestants]
-        for number in range(1, rounds + 1):
-            for index, (row, runner) in enumerate(places):
-                show(f"{_size(ground)}  round {number} of {rounds}  {row.name} {row.asked}")
-                places[index] = _round(row, runner, contestants[index].repeats)
-    return _compared(contestants, [row for row, _ in places], ground)
+    rows = [_row(each, ground) for each in contestants]
+    for number in range(1, max(rounds, 1) + 1):
+        for index, contestant in enumerate(contestants):
+            show(f"{_size(ground)}  round {number} of {max(rounds, 1)}  {contestant.name} {contestant.asked}")
+            repeats = contestant.repeats if rounds else 0
+            rows[index] = _turn(contestant, rows[index], ground, repeats, memory)
+    return _compared(contestants, rows, ground)
 
 
 def _size(ground: Ground) -> str:
     return f"{ground.size[0]} x {ground.size[1]}"
 
 
-def _started(
-    contestant: Contestant, ground: Ground, memory: Memory, stack: contextlib.ExitStack, show: Show
-) -> tuple[Row, Runner | None]:
-    """Its row and, if it is ready and has run once, itself."""
+def _row(contestant: Contestant, ground: Ground) -> Row:
+    """The row of somebody who has not run yet."""
     pixels = 0 if contestant.is_product else ground.pixels
-    row = Row(contestant.name, contestant.asked, pixels=pixels, operations=contestant.operations(ground.pixels))
+    return Row(contestant.name, contestant.asked, pixels=pixels, operations=contestant.operations(ground.pixels))
+
+
+def _turn(contestant: Contestant, row: Row, ground: Ground, repeats: int, memory: Memory) -> Row:
+    """The row after one turn: started, run once to warm up, run so many times, ended."""
+    if row.reason:
+        return row
     if objection := memory.objection(contestant, ground.pixels):
-        return replace(row, reason=objection), None
-    show(f"{_size(ground)}  starting  {row.name} {row.asked}")
+        return replace(row, reason=objection)
     try:
-        runner = contestant.start(ground, contestant.result_file(ground))
-        stack.callback(runner.close)
-        ran = runner.run()
+        with contestant.start(ground, contestant.result_file(ground)) as runner:
+            row = _told(row, runner.ready, runner.run(), contestant.asked)
+            memory.note(row)
+            time.sleep(REST_S)
+            seconds = tuple(runner.run().seconds for _ in range(repeats))
     except ContestantFailed as error:
-        return replace(row, reason=str(error)), None
-    ready = runner.ready
-    row = replace(
+        return replace(row, seconds=(), reason=str(error))
+    return replace(row, seconds=(*row.seconds, *seconds))
+
+
+def _told(row: Row, ready: Ready, first: Ran, asked: str) -> Row:
+    """The row with what the first of its turns says beside the time."""
+    if row.seconds:
+        return row
+    return replace(
         row,
-        precision=ready.precision or contestant.asked,
+        precision=ready.precision or asked,
         load_s=ready.load_s,
         base_bytes=ready.base_bytes,
-        peak_bytes=ran.peak_bytes,
+        peak_bytes=first.peak_bytes,
         note=ready.note,
     )
-    memory.note(row)
-    return row, runner
-
-
-def _round(row: Row, runner: Runner | None, repeats: int) -> tuple[Row, Runner | None]:
-    if runner is None:
-        return row, None
-    time.sleep(REST_S)
-    try:
-        seconds = tuple(runner.run().seconds for _ in range(repeats))
-    except ContestantFailed as error:
-        return replace(row, seconds=(), reason=str(error)), None
-    return replace(row, seconds=(*row.seconds, *seconds)), runner
 
 
 def _compared(contestants: Sequence[Contestant], rows: list[Row], ground: Ground) -> list[Row]:
