@@ -29,12 +29,12 @@ _ENDS = {".": (".", "。"), "…": ("…",), "\n": ("\n",)}
 
 DIALOGS = {
     "upscale": ("dialog", "size_box", "preview_column", "upscale_procedure", "sizing_arguments"),
-    "degrade": ("degrade_dialog", "preview_column", "degrade_procedure"),
+    "degrade": ("degrade_dialog", "recipe_box", "preview_column", "degrade_procedure"),
 }
 """The modules whose labels stand in one dialog."""
 
-_GIMPS_OWN = {"de": "arh", "zh_CN": "crh"}
-"""Letters of GIMP's own buttons: cancel, reset, help."""
+_GIMPS_OWN = {"en": "rchls", "de": "zchgs", "zh_CN": "rchls"}
+"""Letters of GIMP's own buttons: reset, cancel, help, load, save."""
 
 
 def values(text: str) -> Counter[str]:
@@ -82,13 +82,13 @@ def test_mnemonics_are_kept(language):
         assert len(_MNEMONIC.findall(text)) == len(_MNEMONIC.findall(translation)), text
 
 
-@pytest.mark.parametrize("language", catalogs.LANGUAGES)
+@pytest.mark.parametrize("language", _GIMPS_OWN)
 @pytest.mark.parametrize("dialog", DIALOGS)
 def test_mnemonics_are_unique_in_a_dialog(dialog, language):
     """No two labels of a dialog share a letter, nor take one of GIMP's own buttons."""
-    texts = catalogs.read(catalogs.PLUGIN.source(language))
+    texts = catalogs.read(catalogs.PLUGIN.source(language)) if language != "en" else {}
     modules = {f"gimp_plugin/gimp-bsrgan/bsrgan_plugin/{name}.py" for name in DIALOGS[dialog]}
-    labels = {texts[text] for text, places in translatable.plugin_texts().items() if modules & set(places)}
+    labels = {texts.get(text, text) for text, places in translatable.plugin_texts().items() if modules & set(places)}
     # A menu entry ends with "…" and does not stand in the dialog.
     letters = [letter.lower() for label in labels if "…" not in label for letter in _MNEMONIC.findall(label)]
     assert len(letters) > 8

@@ -10,7 +10,7 @@ gi.require_version("Gtk", "3.0")
 gi.require_version("GimpUi", "3.0")
 from gi.repository import Gimp, GimpUi, GLib, GObject, Gtk  # noqa: E402
 
-from bsrgan_plugin import daemon_state  # noqa: E402
+from bsrgan_plugin import accessible_names, daemon_state, help_button, small_screens  # noqa: E402
 from bsrgan_plugin.daemon_state import DaemonState  # noqa: E402
 from bsrgan_plugin.daemon_widgets import SPACING_PX, ModelRow, StateLine  # noqa: E402
 from bsrgan_plugin.degrade_arguments import LOCK, degradation_of  # noqa: E402
@@ -42,6 +42,8 @@ class _DegradeDialog:
         self._is_restored = False
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, _("BSRGAN Degradation Preview"))
         self._dialog.set_ok_label(_("_Degrade"))
+        help_button.attach(self._dialog, "degrade")
+        accessible_names.attach(self._dialog)
         self._models = ModelRow(config, _("Model to restore _with"))
         self._state = StateLine()
         self._recipe = RecipeBox(config)
@@ -52,7 +54,7 @@ class _DegradeDialog:
         self._restore = self._restore_button()
         columns = Gtk.Box(spacing=2 * SPACING_PX)
         columns.pack_start(self._preview.widget, True, True, 0)
-        columns.pack_start(self._options_column(), False, False, 0)
+        columns.pack_start(small_screens.scrolled(self._options_column()), False, False, 0)
         columns.show()
         self._dialog.get_content_area().pack_start(columns, True, True, SPACING_PX)
         self._dialog.get_content_area().pack_start(self._state.widget, False, False, SPACING_PX)
@@ -110,7 +112,7 @@ class _DegradeDialog:
 
     def _seed_row(self) -> Gtk.Box:
         row = Gtk.Box(spacing=SPACING_PX)
-        dice = Gtk.Button(label=_("New seed"))
+        dice = Gtk.Button(label=_("_New seed"), use_underline=True)
         dice.connect("clicked", lambda _button: _draw_seed(self._config))
         row.pack_start(dice, False, False, 0)
         row.pack_start(self._dialog.get_widget(LOCK, GObject.TYPE_NONE), False, False, 0)
@@ -127,7 +129,7 @@ class _DegradeDialog:
         return grid
 
     def _restore_button(self) -> Gtk.Button:
-        button = Gtk.Button(label=_("Degrade, the_n restore"), use_underline=True)
+        button = Gtk.Button(label=_("Degrade, then rest_ore"), use_underline=True)
         button.set_tooltip_text(_("Upscale the degraded picture again, onto a third layer, to compare"))
         button.connect("clicked", lambda _button: self._on_restore())
         button.show()

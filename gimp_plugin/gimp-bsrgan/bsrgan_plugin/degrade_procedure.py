@@ -99,7 +99,7 @@ def _add_result(procedure: Gimp.ImageProcedure) -> None:
         OutputMode.SAME_SIZE.value: _("New layer, same size"),
         OutputMode.NEW_IMAGE.value: _("New picture, small"),
     }
-    _add_choice(procedure, "output", _("Ou_tput"), _("Where the result goes"), outputs, _DEFAULT.output.value)
+    _add_choice(procedure, "output", _("Outp_ut"), _("Where the result goes"), outputs, _DEFAULT.output.value)
     told = _("How the small result gets back to the layer's size")
     _add_choice(procedure, "enlarge", _("Enlarge _by"), told, ENLARGEMENTS, _DEFAULT.enlarge)
     told = _("Upscale the degraded picture again, onto a third layer, to compare")

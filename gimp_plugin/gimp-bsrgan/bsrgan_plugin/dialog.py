@@ -10,7 +10,7 @@ gi.require_version("Gtk", "3.0")
 gi.require_version("GimpUi", "3.0")
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 
-from bsrgan_plugin import daemon_state, forecast  # noqa: E402
+from bsrgan_plugin import accessible_names, daemon_state, forecast, help_button, small_screens  # noqa: E402
 from bsrgan_plugin.daemon_state import DaemonState  # noqa: E402
 from bsrgan_plugin.daemon_widgets import SPACING_PX, ModelRow, StateLine, line  # noqa: E402
 from bsrgan_plugin.layers import format_of  # noqa: E402
@@ -58,6 +58,8 @@ class _UpscaleDialog:
         self._is_ready = False
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, _("BSRGAN Upscale"))
         self._dialog.set_ok_label(_("_Upscale"))
+        help_button.attach(self._dialog, "upscale")
+        accessible_names.attach(self._dialog)
         self._models = ModelRow(config, _("_Model"))
         self._state = StateLine()
         self._forecast = line()
@@ -68,7 +70,7 @@ class _UpscaleDialog:
         self._preview = PreviewColumn(self._live.preview)
         columns = Gtk.Box(spacing=2 * SPACING_PX)
         columns.pack_start(self._preview.widget, True, True, 0)
-        columns.pack_start(self._options_column(), False, False, 0)
+        columns.pack_start(small_screens.scrolled(self._options_column()), False, False, 0)
         columns.show()
         self._dialog.get_content_area().pack_start(columns, True, True, SPACING_PX)
         self._dialog.get_content_area().pack_start(self._state.widget, False, False, SPACING_PX)

@@ -13,6 +13,7 @@ gi.require_version("GimpUi", "3.0")
 from gi.repository import Gdk, GdkPixbuf, Gimp, GimpUi, Gtk  # noqa: E402
 
 from bsrgan_plugin.outputs import Area, Size  # noqa: E402
+from bsrgan_plugin.preview_frame import focus_ring, frame  # noqa: E402
 from bsrgan_plugin.preview_pictures import thumbnail  # noqa: E402
 from bsrgan_plugin.preview_view import PreviewView  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
@@ -55,6 +56,7 @@ class Overview:
         self.widget.connect("button-press-event", self._on_press)
         self.widget.connect("motion-notify-event", self._on_motion)
         self.widget.connect("key-press-event", self._on_key)
+        self.widget.connect_after("notify::has-focus", lambda *_arguments: self.draw())
 
     def read(self, layer: Gimp.Layer, area: Area) -> None:
         """Take the picture from a part of a layer; GIMP itself makes it small."""
@@ -70,8 +72,10 @@ class Overview:
         left, top, right, bottom = self._view.seen()
         x, y = round(left * (width - 1)), round(top * (height - 1))
         across, down = max(round(right * width) - x, 3), max(round(bottom * height) - y, 3)
-        _frame(canvas, x, y, across, down, _DARK)
-        _frame(canvas, x + 1, y + 1, across - 2, down - 2, _LIGHT)
+        frame(canvas, x, y, across, down, _DARK)
+        frame(canvas, x + 1, y + 1, across - 2, down - 2, _LIGHT)
+        if self.widget.has_focus():
+            focus_ring(canvas)
         self.widget.draw(0, 0, width, height, Gimp.ImageType.RGB_IMAGE, canvas.get_pixels(), canvas.get_rowstride())
 
     def _on_press(self, widget: Gtk.Widget, event: Gdk.EventButton) -> bool:
@@ -97,16 +101,3 @@ def fitting(size: Size, largest: Size) -> Size:
     """The largest size of the same proportions within `largest`, each side at least 1."""
     factor = min(largest.width / size.width, largest.height / size.height)
     return Size(max(round(size.width * factor), 1), max(round(size.height * factor), 1))
-
-
-def _frame(canvas: GdkPixbuf.Pixbuf, x: int, y: int, width: int, height: int, colour: int) -> None:
-    for left, top, across, down in (
-        (x, y, width, 1),
-        (x, y + height - 1, width, 1),
-        (x, y, 1, height),
-        (x + width - 1, y, 1, height),
-    ):
-        first, above = max(left, 0), max(top, 0)
-        last, below = min(left + across, canvas.get_width()), min(top + down, canvas.get_height())
-        if first < last and above < below:
-            canvas.new_subpixbuf(first, above, last - first, below - above).fill(colour)

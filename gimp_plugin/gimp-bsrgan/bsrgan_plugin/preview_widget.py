@@ -18,6 +18,7 @@ gi.require_version("GimpUi", "3.0")
 from gi.repository import Gdk, GdkPixbuf, Gimp, GimpUi, Gtk  # noqa: E402
 
 from bsrgan_plugin.outputs import Size  # noqa: E402
+from bsrgan_plugin.preview_frame import focus_ring  # noqa: E402
 from bsrgan_plugin.preview_view import PreviewView  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
 
@@ -75,8 +76,7 @@ class Preview:
         self.widget.set_tooltip_text(
             _("Drag the picture or the line; arrows move the picture, with Shift the line, plus and minus enlarge")
         )
-        accessible = self.widget.get_accessible()
-        accessible.set_name(_("Preview before and after"))
+        self._say()
         mask = Gdk.EventMask
         self.widget.add_events(
             mask.BUTTON_PRESS_MASK
@@ -89,6 +89,7 @@ class Preview:
         self.widget.connect_after("size-allocate", self._on_size)
         # What is drawn before the widget is on the screen is lost.
         self.widget.connect_after("map", lambda *_arguments: self.move())
+        self.widget.connect_after("notify::has-focus", lambda *_arguments: self.draw())
         for signal, handler in (
             ("button-press-event", self._on_press),
             ("button-release-event", self._on_release),
@@ -120,7 +121,18 @@ class Preview:
         self._before.paint(canvas, self.view, 0, divider)
         self._after.paint(canvas, self.view, divider, width)
         _paint_line(canvas, divider)
+        if self.widget.has_focus():
+            focus_ring(canvas)
         self.widget.draw(0, 0, width, height, Gimp.ImageType.RGB_IMAGE, canvas.get_pixels(), canvas.get_rowstride())
+        self._say()
+
+    def _say(self) -> None:
+        """Tell screen readers where the line is; they speak a name that changes."""
+        told = _("Preview before and after: line at {place} %, zoom {zoom} %")
+        name = told.format(place=round(100 * self.view.divider), zoom=100 * self.view.zoom)
+        accessible = self.widget.get_accessible()
+        if accessible.get_name() != name:
+            accessible.set_name(name)
 
     def _on_size(self, _widget: Gtk.Widget, allocation: Gdk.Rectangle) -> None:
         self.view.resize(Size(max(allocation.width, 1), max(allocation.height, 1)))

@@ -13,7 +13,7 @@ from bsrgan_plugin.daemon_widgets import SPACING_PX  # noqa: E402
 from bsrgan_plugin.degrade_options import compact  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
 
-_HEIGHT_PX = 130
+_HEIGHT_PX = 80
 
 
 class RecipeBox:
@@ -29,11 +29,12 @@ class RecipeBox:
         self._text = Gtk.TextView(editable=False, cursor_visible=False, wrap_mode=Gtk.WrapMode.WORD_CHAR)
         self._text.set_accepts_tab(False)
         self._text.get_accessible().set_name(_("Recipe"))
-        scrolled = Gtk.ScrolledWindow(shadow_type=Gtk.ShadowType.IN, min_content_height=_HEIGHT_PX)
+        # The text within takes the keys.
+        scrolled = Gtk.ScrolledWindow(shadow_type=Gtk.ShadowType.IN, min_content_height=_HEIGHT_PX, can_focus=False)
         scrolled.add(self._text)
-        self._copy = self._button(_("Copy recipe"), self._on_copy)
-        self._paste = self._button(_("Paste recipe"), self._on_paste)
-        self._clear = self._button(_("Drop it"), self._on_clear)
+        self._copy = self._button(_("Cop_y recipe"), self._on_copy)
+        self._paste = self._button(_("Pas_te recipe"), self._on_paste)
+        self._clear = self._button(_("Drop _it"), self._on_clear)
         self._clear.set_tooltip_text(_("Draw by mode and seed again"))
         buttons = Gtk.Box(spacing=SPACING_PX)
         for button in (self._copy, self._paste, self._clear):
@@ -52,7 +53,7 @@ class RecipeBox:
         self._clear.set_sensitive(bool(self._config.get_property("recipe")))
 
     def _button(self, label: str, on_clicked: object) -> Gtk.Button:
-        button = Gtk.Button(label=label)
+        button = Gtk.Button(label=label, use_underline=True)
         button.connect("clicked", on_clicked)
         return button
 

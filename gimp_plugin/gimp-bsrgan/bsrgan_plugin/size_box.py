@@ -6,7 +6,7 @@ import gi
 
 gi.require_version("Gtk", "3.0")
 gi.require_version("GimpUi", "3.0")
-from gi.repository import Gimp, GimpUi, Gtk  # noqa: E402
+from gi.repository import Gimp, GimpUi, GObject, Gtk  # noqa: E402
 
 from bsrgan_plugin.daemon_widgets import SPACING_PX  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
@@ -26,16 +26,20 @@ class SizeBox:
         self._config = config
         self._grid = Gtk.Grid(column_spacing=SPACING_PX, row_spacing=SPACING_PX)
         rows = (
-            (_("Per_cent"), ("percent",), ""),
+            (_("Perce_nt"), ("percent",), ""),
             (_("P_ixels"), ("width", "height"), _("px")),
             (_("Pap_er"), ("print-width", "print-height"), _("mm")),
-            (_("Pixels per inc_h"), ("dpi",), ""),
+            (_("Pi_xels per inch"), ("dpi",), ""),
         )
         for number, (label, names, unit) in enumerate(rows):
             self._add(number, label, names, unit)
         asked = any(config.get_property(name) for _label, names, _unit in rows for name in names)
-        self.widget = Gtk.Expander(label=_("A_nother size"), use_underline=True, expanded=asked)
+        self.widget = Gtk.Expander(label=_("An_other size"), use_underline=True, expanded=asked)
         self.widget.add(self._grid)
+        # GTK leaves what is folded away in the order of Tab, where a person would meet fields that cannot be seen.
+        self._grid.show_all()
+        self._grid.set_no_show_all(True)
+        self.widget.bind_property("expanded", self._grid, "visible", GObject.BindingFlags.SYNC_CREATE)
 
     def _add(self, row: int, text: str, names: tuple[str, ...], unit: str) -> None:
         label = Gtk.Label(label=text, use_underline=True, xalign=0.0)
