@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsrgan_backend.cli import gimp_memory
+from bsrgan_backend.cli import gimp_memory, gimp_writing
 from bsrgan_backend.imaging.pictures import read_picture
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.store import ModelStore
@@ -70,7 +70,12 @@ def test_try_goes_through_gimp(suite):
             address = session.prefix / "state/daemon.json"
             peak, problem = gimp_memory.peak_bytes([str(console)], address, "tiny", side_px=256)
             assert problem == ""
-            assert 20e6 < peak < 500e6
+            assert 20e6 < peak < 450e6
+            writing, problem = gimp_writing.measure([str(console)], side_px=512, rounds=1)
+            assert problem == ""
+            assert writing.plugin_s > 0
+            assert writing.gimp_s > 0
+            assert 20e6 < writing.peak_bytes < 450e6
             _assert_same_picture(session.prefix / "try/after.png", session.prefix / "try/after-gimp.png")
         finally:
             subprocess.run([*installer, "--uninstall", "--purge"], env=environ, check=True)
