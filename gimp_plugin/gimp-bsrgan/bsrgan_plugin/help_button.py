@@ -12,7 +12,7 @@ import gi
 gi.require_version("Gtk", "3.0")
 gi.require_version("Gdk", "3.0")
 gi.require_version("GimpUi", "3.0")
-from gi.repository import Gdk, GimpUi, GLib, Gtk  # noqa: E402
+from gi.repository import Gdk, GimpUi, Gio, GLib, Gtk  # noqa: E402
 
 from bsrgan_plugin import manual  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
@@ -35,8 +35,11 @@ def attach(dialog: GimpUi.ProcedureDialog, name: str) -> None:
 
 def _show(dialog: Gtk.Window, page: Path) -> bool:
     """Open the page in the browser; without one, say where it is. Always True: the key was for this."""
+    context = dialog.get_display().get_app_launch_context()
+    context.set_timestamp(Gtk.get_current_event_time())
     try:
-        Gtk.show_uri_on_window(dialog, page.as_uri(), Gtk.get_current_event_time())
+        # Gtk.show_uri_on_window would not tell that there is no program.
+        Gio.AppInfo.launch_default_for_uri(page.as_uri(), context)
     except GLib.Error:
         _tell(dialog, page)
     return True

@@ -1,0 +1,255 @@
+"""Both dialogs in each language on a virtual screen, looked at from inside: names, letters, sizes, and the manual."""
+
+from __future__ import annotations
+
+import gettext
+import importlib
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from support.gimp_inside import new_image
+
+LANGUAGES = ("C", "de", "zh_CN")
+DIALOGS = {"upscale": "dialog", "degrade": "degrade_dialog"}
+"""The dialogs with their modules."""
+CASES: dict[str, dict[str, Any]] = {
+    "check_dialog": {
+        f"{name}-{language}": {"name": name, "language": language} for language in LANGUAGES for name in DIALOGS
+    },
+    "check_manual": {name: {"name": name, "language": "de"} for name in DIALOGS},
+}
+GIMPS = ("_Reset", "_Cancel", "_Help", "_Load Saved Settings", "_Save Settings")
+"""Labels of GIMP's own buttons."""
+SCREEN = "1366x768x24"
+WIDTH, HEIGHT = 300, 200
+WAIT_S = 15.0
+
+
+def check_dialog(options: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
+    """What a keyboard and a screen reader find in a dialog, and how large it wants to be."""
+
+    def look(dialog: Any) -> dict[str, Any]:
+        folded = dialog.get_preferred_size()[1]
+        _unfold(dialog)
+        widgets = [widget for widget in _below(dialog) if widget.get_mapped()]
+        takers = [widget for widget in widgets if widget.get_can_focus() and widget.is_sensitive()]
+        return {
+            "size": [folded.width, folded.height],
+            "unfolded": dialog.get_preferred_size()[1].height,
+            "takers": [[type(widget).__name__, widget.get_accessible().get_name() or ""] for widget in takers],
+            "passed_over": [type(widget).__name__ for widget in _passed_over(dialog, takers)],
+            "letters": _letters(widgets, case["language"]),
+        }
+
+    return _in_dialog(case, look)
+
+
+def check_no_browser(options: dict[str, Any]) -> dict[str, str]:
+    """What is told where no program shows pages; runs before one is made."""
+    from gi.repository import GLib, Gtk
+
+    told: dict[str, str] = {}
+
+    def answer() -> bool:
+        messages = [window for window in Gtk.Window.list_toplevels() if isinstance(window, Gtk.MessageDialog)]
+        if not messages:
+            return True
+        told.update(text=messages[0].get_property("text"), page=messages[0].get_property("secondary-text"))
+        messages[0].response(Gtk.ResponseType.CLOSE)
+        return False
+
+    def press(dialog: Any) -> None:
+        GLib.timeout_add(100, answer)
+        _help_button(dialog).clicked()
+
+    _in_dialog({"name": "upscale", "language": "de"}, press)
+    return told
+
+
+def check_manual(options: dict[str, Any], case: dict[str, Any]) -> dict[str, str]:
+    """What the Help button and F1 open."""
+    opened = _browser(Path(options["scratch"]))
+    told: dict[str, str] = {}
+
+    def press(dialog: Any) -> None:
+        from gi.repository import Gdk
+
+        _help_button(dialog).clicked()
+        told["button"] = _opened(opened)
+        event = Gdk.Event.new(Gdk.EventType.KEY_PRESS)
+        event.keyval = Gdk.KEY_F1
+        event.window = dialog.get_window()
+        dialog.event(event)
+        told["f1"] = _opened(opened)
+
+    _in_dialog(case, press)
+    return told
+
+
+def _help_button(dialog: Any) -> Any:
+    """The one button on the other side of the dialog's row of buttons."""
+    area = dialog.get_action_area()
+    (button,) = (child for child in area.get_children() if child.get_visible() and area.get_child_secondary(child))
+    return button
+
+
+def _browser(folder: Path) -> Path:
+    """Make a program for pages; it writes into the returned file what it is given."""
+    opened = folder / "opened"
+    program = folder / "browser"
+    program.write_text(f'#!/bin/sh\necho "$1" > {opened}.part\nmv {opened}.part {opened}\n', "utf-8")
+    program.chmod(0o755)
+    applications = Path.home() / ".local" / "share" / "applications"
+    applications.mkdir(parents=True, exist_ok=True)
+    entry = f"[Desktop Entry]\nType=Application\nName=Pages\nExec={program} %u\nMimeType=text/html;\n"
+    (applications / "pages.desktop").write_text(entry, "utf-8")
+    (applications / "mimeapps.list").write_text("[Default Applications]\ntext/html=pages.desktop\n", "utf-8")
+    return opened
+
+
+def _opened(file: Path) -> str:
+    """What the program for pages was given since the last call."""
+    from gi.repository import Gtk
+
+    end = time.monotonic() + WAIT_S
+    while not file.exists():
+        assert time.monotonic() < end, "no page was opened"
+        while Gtk.events_pending():
+            Gtk.main_iteration()
+        time.sleep(0.05)
+    told = file.read_text("utf-8").strip()
+    file.unlink()
+    return told
+
+
+def _in_dialog(case: dict[str, Any], look: Callable[[Any], Any]) -> Any:
+    """Open a dialog, call `look` with its window when it is on the screen, and close it again."""
+    _find_plugin(case["language"])
+    import gi
+
+    gi.require_version("GimpUi", "3.0")
+    from gi.repository import GimpUi, GLib, Gtk
+
+    from bsrgan_plugin.targets import source_of
+
+    found: list[Any] = []
+    drawn: list[bool] = []
+    image, layer = new_image(WIDTH, HEIGHT, "RGB", 1)
+    procedure = _procedure(case["name"])
+    config = procedure.create_config()
+    config.set_property("endpoint", "/nowhere/daemon.json")
+
+    def seen() -> bool:
+        windows = [window for window in Gtk.Window.list_toplevels() if isinstance(window, GimpUi.ProcedureDialog)]
+        if not (windows and windows[0].get_mapped()):
+            return True
+        # What the window holds has its place only after it was drawn for the first time.
+        if not drawn:
+            drawn.append(True)
+            return True
+        try:
+            found.append(look(windows[0]))
+        finally:
+            windows[0].response(Gtk.ResponseType.CANCEL)
+        return False
+
+    GLib.timeout_add(300, seen)
+    module = importlib.import_module(f"bsrgan_plugin.{DIALOGS[case['name']]}")
+    source = source_of(image, layer)
+    layers, sources = ([layer], [source]) if case["name"] == "upscale" else (layer, source)
+    assert not module.ask(procedure, config, layers, sources)
+    return found[0]
+
+
+def _procedure(name: str) -> Any:
+    """The procedure as the plug-in describes it in the language of now; GIMP's own copy has that of its start."""
+    from gi.repository import Gimp
+
+    module = importlib.import_module(f"bsrgan_plugin.{name}_procedure")
+    # A name of its own: GIMP keeps the texts of a name's arguments as long as a process lives.
+    own = f"{module.NAME}-{os.environ['LANGUAGE'].lower().replace('_', '-')}"
+    procedure = Gimp.ImageProcedure.new(Gimp.get_plug_in(), own, Gimp.PDBProcType.PLUGIN, lambda *_: None, None)
+    module.describe(procedure)
+    return procedure
+
+
+def _find_plugin(language: str) -> None:
+    """A screen, and the plug-in's modules, imported anew in a language."""
+    _find_screen()
+    plugin = Path(os.environ["GIMP3_DIRECTORY"]) / "plug-ins" / "gimp-bsrgan"
+    if str(plugin) not in sys.path:
+        sys.path[:0] = [str(plugin), str(plugin / "vendor")]
+    os.environ["LANGUAGE"] = language
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("bsrgan_plugin", "bsrgan_wire")]:
+        del sys.modules[name]
+
+
+def _find_screen() -> None:
+    """Start a screen of this GIMP's own; it ends with it."""
+    if "DISPLAY" in os.environ:
+        return
+    read, write = os.pipe()
+    subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", SCREEN, "-nolisten", "tcp"], pass_fds=[write])
+    os.close(write)
+    with os.fdopen(read) as told:
+        os.environ["DISPLAY"] = f":{told.readline().strip()}"
+
+
+def _below(widget: Any) -> Iterator[Any]:
+    """A widget and all that it is made of."""
+    from gi.repository import Gtk
+
+    yield widget
+    if isinstance(widget, Gtk.Container):
+        children: list[Any] = []
+        widget.forall(children.append)
+        for child in children:
+            yield from _below(child)
+
+
+def _passed_over(dialog: Any, takers: list[Any]) -> list[Any]:
+    """Those widgets that Tab does not come to."""
+    from gi.repository import Gtk
+
+    visited: list[Any] = []
+    for _step in range(3 * len(takers)):
+        dialog.child_focus(Gtk.DirectionType.TAB_FORWARD)
+        visited.append(dialog.get_focus())
+    return [widget for widget in takers if widget not in visited]
+
+
+def _letters(widgets: list[Any], language: str) -> dict[str, list[str]]:
+    """The letters to press with Alt, each with the labels that have it; of GIMP's own buttons those of the language."""
+    from gi.repository import GimpUi, Gtk
+
+    own = [label for widget in widgets if isinstance(widget, Gtk.Label) and (label := _marked(widget))]
+    scales = [widget.get_label() for widget in widgets if isinstance(widget, GimpUi.SpinScale)]
+    catalog = gettext.translation("gimp30-libgimp", "/usr/share/locale", [language], fallback=True)
+    gimps = [catalog.gettext(label) for label in GIMPS]
+    found: dict[str, list[str]] = {}
+    for label in [label for label in own if label not in GIMPS] + scales + gimps:
+        for letter in re.findall(r"_(\w)", label):
+            found.setdefault(letter.lower(), []).append(label)
+    return found
+
+
+def _marked(label: Any) -> str:
+    """The text of a label with its sign for the letter, if it has one."""
+    return str(label.get_label()) if label.get_use_underline() else ""
+
+
+def _unfold(dialog: Any) -> None:
+    """Show what is folded away."""
+    from gi.repository import Gtk
+
+    for widget in list(_below(dialog)):
+        if isinstance(widget, Gtk.Expander):
+            widget.set_expanded(True)
+    while Gtk.events_pending():
+        Gtk.main_iteration()

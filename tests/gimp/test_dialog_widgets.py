@@ -1,0 +1,47 @@
+"""Both dialogs by keyboard and for screen readers, in three languages, on a small screen; their Help button."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.gimp_checks import cases
+
+INSIDE = "dialog_widgets"
+HEIGHT_PX = 768 - 48
+"""Of a window on a screen of 1366 x 768, with its title and one bar of the desktop."""
+
+
+@pytest.fixture(scope="module")
+def installation():
+    """None: the dialogs are looked at without a daemon."""
+    return
+
+
+@pytest.mark.parametrize("check", cases(INSIDE, "check_dialog"))
+def test_keyboard_and_names(outcome):
+    """Tab comes to everything, everything has a name, no letter is there twice, and the dialog fits the screen."""
+    told = outcome.unwrap()
+    assert len(told["takers"]) > 18
+    assert [kind for kind, name in told["takers"] if not name] == []
+    assert told["passed_over"] == []
+    assert {letter: labels for letter, labels in told["letters"].items() if len(labels) > 1} == {}
+    assert len(told["letters"]) > 18
+    width, height = told["size"]
+    assert (width < 1366, height <= HEIGHT_PX, told["unfolded"] <= HEIGHT_PX) == (True, True, True), told["size"]
+
+
+@pytest.mark.parametrize("check", ["check_no_browser"])
+def test_help_without_a_browser(outcome):
+    """Where no program shows pages, a sentence names the file."""
+    told = outcome.unwrap()
+    assert "/plug-ins/gimp-bsrgan/help/" in told["page"]
+    assert "Browser" in told["text"]
+
+
+@pytest.mark.parametrize("check", cases(INSIDE, "check_manual"))
+def test_help_opens_the_manual(outcome, check):
+    """The Help button and F1 open the page of the dialog, in its language, from the plug-in's own folder."""
+    told = outcome.unwrap()
+    name = check.partition("[")[2].rstrip("]")
+    assert told["button"].endswith(f"/plug-ins/gimp-bsrgan/help/de/{name}.html")
+    assert told["f1"] == told["button"]
