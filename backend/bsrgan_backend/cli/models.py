@@ -15,7 +15,8 @@ from bsrgan_wire import places
 from bsrgan_wire.language import translated
 
 if TYPE_CHECKING:
-    from bsrgan_backend.models.store import InstalledModel, ModelStore
+    from bsrgan_backend.models.facts import InstalledModel
+    from bsrgan_backend.models.store import ModelStore
 
 
 def add_parsers(commands: Any) -> None:

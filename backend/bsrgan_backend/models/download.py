@@ -15,7 +15,8 @@ from pathlib import Path
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import package_index, reading, transfer
 from bsrgan_backend.models.catalog import Entry, Member, PackageSource, UrlSource
-from bsrgan_backend.models.store import InstalledModel, ModelStore, write_error
+from bsrgan_backend.models.facts import InstalledModel
+from bsrgan_backend.models.store import ModelStore, write_error
 
 Progress = Callable[[int, int], None]
 """Called with (bytes done, bytes in all; 0 when that is not known)."""

@@ -9,60 +9,16 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
 
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.models import catalog, ncnn_file, reading, safetensors_file
+from bsrgan_backend.models import catalog, facts, ncnn_file, reading, safetensors_file
+from bsrgan_backend.models.facts import InstalledModel
 from bsrgan_backend.models.layouts import refuse
 from bsrgan_backend.models.weights import Weights
 
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_FACTS_BYTES_MAX = 64 * 1024
 _FIRST_USE = "+first-use.json"  # '+' is in no id, so no model can have this name
-
-
-@dataclass(frozen=True)
-class InstalledModel:
-    """What `ID.json` says of an installed model.
-
-    Attributes:
-        id: the name that users give.
-        title: for lists and the dialog.
-        description: one line: what pictures it is for, or where the file came from.
-        licence: SPDX expression, or "unknown" for a file that the user added.
-        credit: authors and paper, or "".
-        source: where it came from: an address, package==version, or a file name.
-        scale: factor from picture to result.
-        in_channels: channels that it takes, 1 or 3.
-        out_channels: channels that it gives, 1 or 3.
-        features: channels of the trunk.
-        blocks: residual-in-residual dense blocks.
-        growth: channels that each dense convolution adds.
-        unshuffle: pixel-unshuffle factor at its start.
-        digest: SHA-256 of its tensors (`Weights.digest`).
-        file_sha256: SHA-256 of `ID.safetensors`.
-        source_sha256: SHA-256 of the file that it was read from (ncnn: of the `.bin`).
-        bytes: length of `ID.safetensors`.
-    """
-
-    id: str
-    title: str
-    description: str
-    licence: str
-    credit: str
-    source: str
-    scale: int
-    in_channels: int
-    out_channels: int
-    features: int
-    blocks: int
-    growth: int
-    unshuffle: int
-    digest: str
-    file_sha256: str
-    source_sha256: str
-    bytes: int
 
 
 class ModelStore:
@@ -77,11 +33,7 @@ class ModelStore:
 
     def installed(self) -> list[InstalledModel]:
         """Every model with readable facts and its weights beside them, sorted by id."""
-        try:
-            names = sorted(path.stem for path in self.folder.glob("*.json") if _ID.fullmatch(path.stem))
-        except OSError:
-            return []
-        return [facts for name in names if (facts := self._facts(name)) and self.path(name).is_file()]
+        return facts.installed(self.folder)
 
     def load(self, model_id: str) -> Weights:
         """The weights of an installed model, compared with the digest in its facts before they are used.
@@ -91,11 +43,11 @@ class ModelStore:
                 installed, MODEL_LOAD when it cannot be read.
         """
         path = self.path(model_id)
-        facts = self._facts(model_id)
-        if facts is None or not path.is_file():
+        known = facts.read(self.folder, model_id)
+        if known is None or not path.is_file():
             raise _missing(model_id)
         content = reading.contents(path)
-        if len(content) != facts.bytes or hashlib.sha256(content).hexdigest() != facts.file_sha256:
+        if len(content) != known.bytes or hashlib.sha256(content).hexdigest() != known.file_sha256:
             raise BackendError(
                 "MODEL_HASH", f"The file of model '{model_id}' is damaged; {_again(model_id)}.", path.name
             )
@@ -138,7 +90,7 @@ class ModelStore:
         """
         content = safetensors_file.encode(weights)
         arch = weights.architecture
-        facts = InstalledModel(
+        made = InstalledModel(
             id=_checked(model_id),
             title=entry.title if entry else model_id,
             description=entry.description if entry else f"Added from {source}.",
@@ -157,10 +109,10 @@ class ModelStore:
             source_sha256=source_sha256,
             bytes=len(content),
         )
-        text = json.dumps(asdict(facts), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(asdict(made), indent=2, ensure_ascii=False) + "\n"
         # Weights first: facts without their weights would be a model that cannot be loaded.
         self._write({self.path(model_id): content, self._json(model_id): text.encode()})
-        return facts
+        return made
 
     def remove(self, model_id: str) -> None:
         """Delete a model; BackendError MODEL_MISSING when it is not installed."""
@@ -183,19 +135,11 @@ class ModelStore:
         self._write({self.folder / _FIRST_USE: json.dumps(known, indent=2).encode() + b"\n"})
 
     def _first_uses(self) -> dict[str, str]:
-        value = _json_of(self.folder / _FIRST_USE)
+        value = facts.json_of(self.folder / _FIRST_USE)
         return {str(key): str(digest) for key, digest in value.items()}
 
     def _json(self, model_id: str) -> Path:
         return self.folder / f"{_checked(model_id)}.json"
-
-    def _facts(self, model_id: str) -> InstalledModel | None:
-        """The facts of a model; None when there are none or they are not readable."""
-        value = _json_of(self._json(model_id))
-        wanted = {field.name: str if field.type == "str" else int for field in fields(InstalledModel)}
-        if any(type(value.get(name)) is not kind for name, kind in wanted.items()) or value["id"] != model_id:
-            return None
-        return InstalledModel(**{name: value[name] for name in wanted})  # type: ignore[arg-type]
 
     def _write(self, contents: Mapping[Path, bytes]) -> None:
         """Write files whole: each beside its place and on the disk first, then all of them renamed."""
@@ -239,18 +183,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _json_of(path: Path) -> dict[str, object]:
-    try:
-        if path.stat().st_size > _FACTS_BYTES_MAX:
-            return {}
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
 def _checked(model_id: str) -> str:
-    if not _ID.fullmatch(model_id):
+    if not facts.MODEL_ID.fullmatch(model_id):
         raise BackendError(
             "BAD_PARAM",
             f"'{model_id[:64]}' is no model name; use up to 64 of a-z, 0-9, dot, dash and underscore, "
