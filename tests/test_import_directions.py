@@ -53,8 +53,11 @@ DOORS = [
     door(
         "bsrgan_backend.daemon",
         "zmq",
-        "bsrgan_backend.link bsrgan_backend.preference bsrgan_backend.settings bsrgan_backend.errors bsrgan_wire",
+        "bsrgan_backend.link bsrgan_backend.preference bsrgan_backend.settings bsrgan_backend.errors bsrgan_wire "
+        "bsrgan_backend.models.catalog bsrgan_backend.models.facts",
     ),
+    door("bsrgan_backend.models.catalog"),
+    door("bsrgan_backend.models.facts"),
     door(
         "bsrgan_backend.cli",
         "numpy",

@@ -133,6 +133,18 @@ def scalars(most: int, text_bytes: int) -> Callable[[Any], dict[str, Any]]:
     return check
 
 
+def records(most: int, text_bytes: int) -> Callable[[Any], tuple[dict[str, Any], ...]]:
+    """A list of at most `most` flat maps of at most 16 scalars, with texts so long, as a tuple."""
+    one = scalars(16, text_bytes)
+
+    def check(value: Any) -> tuple[dict[str, Any], ...]:
+        if type(value) not in (list, tuple) or len(value) > most or any(type(item) is not dict for item in value):
+            raise ValueError(f"expected a list of at most {most} maps of at most 16 scalars")
+        return tuple(one(item) for item in value)
+
+    return check
+
+
 def report(most: int) -> Callable[[Any], dict[str, Any]]:
     """A map of at most `most` short names to scalars or to lists of at most 64 scalars."""
     name = text(64)

@@ -10,9 +10,24 @@ from types import TracebackType
 from typing import Any
 
 from bsrgan_wire.download import Sink
-from bsrgan_wire.errors import ConnectionLost, JobCancelled, RemoteError
+from bsrgan_wire.errors import ConnectionLost, JobCancelled, RemoteError, WireError
 from bsrgan_wire.line import ATTEMPT_S, Line
-from bsrgan_wire.messages import Error, Message, Ping, Pong, Shutdown, State, Status, StatusReport, Welcome
+from bsrgan_wire.messages import (
+    Error,
+    Message,
+    ModelAdd,
+    ModelGet,
+    Models,
+    ModelsReport,
+    ModelStop,
+    Ping,
+    Pong,
+    Shutdown,
+    State,
+    Status,
+    StatusReport,
+    Welcome,
+)
 from bsrgan_wire.rendezvous import Rendezvous
 from bsrgan_wire.request import JobRequest
 from bsrgan_wire.transfer import Callbacks, Transfer
@@ -84,6 +99,45 @@ class Client:
         answer = self._ask(Status(), StatusReport, timeout_s)
         assert isinstance(answer, StatusReport)
         return dict(answer.report)
+
+    def tells_models(self) -> bool:
+        """Whether this daemon answers the questions about models; the first ones did not."""
+        return Models.KIND in self.welcome.knows
+
+    def models(self, timeout_s: float = ATTEMPT_S) -> ModelsReport:
+        """The models that there are and the latest transfer of one.
+
+        Raises:
+            WireError: the daemon is too old for that.
+            ConnectionLost: no answer within `timeout_s`.
+            DaemonUnreachable: the connection was lost and no daemon answered a new one.
+        """
+        return self._ask_models(Models(), timeout_s)
+
+    def get_model(self, model: str, timeout_s: float = ATTEMPT_S) -> ModelsReport:
+        """Have the daemon fetch a published model; its report tells how that goes, as `models` does later.
+
+        Raises the same as `models`, and RemoteError when the daemon refuses: another transfer is under way, say.
+        """
+        return self._ask_models(ModelGet(model), timeout_s)
+
+    def add_model(self, path: str, timeout_s: float = ATTEMPT_S) -> ModelsReport:
+        """Have the daemon install the weights in a file, which it reads itself; raises as `get_model`."""
+        return self._ask_models(ModelAdd(path), timeout_s)
+
+    def stop_model(self, timeout_s: float = ATTEMPT_S) -> ModelsReport:
+        """End the transfer that is under way; raises as `models`."""
+        return self._ask_models(ModelStop(), timeout_s)
+
+    def _ask_models(self, question: Message, timeout_s: float) -> ModelsReport:
+        if not self.tells_models():
+            raise WireError(
+                "UNKNOWN_KIND",
+                "The running daemon is older than the plug-in and cannot fetch models; run the installer again.",
+            )
+        answer = self._ask(question, ModelsReport, timeout_s)
+        assert isinstance(answer, ModelsReport)
+        return answer
 
     def shutdown(self, timeout_s: float = 15.0) -> None:
         """Ask the daemon to stop and wait until it has closed the connection.

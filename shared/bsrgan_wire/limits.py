@@ -37,6 +37,12 @@ PREVIEW_MARGIN_PX = 72
 QUEUE_JOBS = 32
 """Jobs that may wait; the next SUBMIT is refused at once."""
 
+MODELS = 48
+"""Models of one MODELS_REPORT, installed and published together."""
+
+MODEL_TEXT_BYTES = 256
+"""Longest text about a model: so many models with such texts fit into one header."""
+
 PROGRESS_INTERVAL_S = 0.1
 """Shortest time between two PROGRESS messages of one job."""
 

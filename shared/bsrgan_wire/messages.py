@@ -26,6 +26,7 @@ _CRC = checks.integer(0, 2**32 - 1)
 _SIDE = checks.integer(-(2**53), 2**53)  # the daemon answers ZERO_SIZE or TOO_MANY_PIXELS, not BAD_HEADER
 _DTYPE = checks.text(16)
 _STATES = ("uploading", "queued", "running", "ready", "failed", "cancelled", "released")
+_TRANSFER_PHASES = ("none", "running", "done", "failed", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,36 @@ class Status(Message):
 
 
 @dataclass(frozen=True)
+class Models(Message):
+    """Ask for the installed and the published models, and for the latest transfer of one."""
+
+    KIND: ClassVar[str] = "MODELS"
+
+
+@dataclass(frozen=True)
+class ModelGet(Message):
+    """Fetch a published model and install it."""
+
+    KIND: ClassVar[str] = "MODEL_GET"
+    model: str = _wire("model", checks.text(64))
+
+
+@dataclass(frozen=True)
+class ModelAdd(Message):
+    """Install the weights in a file of this machine."""
+
+    KIND: ClassVar[str] = "MODEL_ADD"
+    path: str = _wire("path", checks.text(4096))
+
+
+@dataclass(frozen=True)
+class ModelStop(Message):
+    """End the transfer that is under way; may be repeated."""
+
+    KIND: ClassVar[str] = "MODEL_STOP"
+
+
+@dataclass(frozen=True)
 class Shutdown(Message):
     """Ask the daemon to stop (where there are no signals, and for the uninstaller)."""
 
@@ -172,6 +203,7 @@ class Welcome(Message):
     credit: int = _wire("credit", checks.integer(1, 64))
     nonce: bytes = _wire("nonce", checks.blob(16, 32))
     mac: bytes = _wire("mac", checks.blob(0, 32), b"")
+    knows: tuple[str, ...] = _wire("knows", checks.texts(32, 32), ())
 
 
 @dataclass(frozen=True)
@@ -292,6 +324,25 @@ class StatusReport(Message):
 
 
 @dataclass(frozen=True)
+class ModelsReport(Message):
+    """What models there are, and the latest transfer of one: its number, state, bytes, and how it ended.
+
+    A model is the map of a `model_facts.ModelFacts`.
+    """
+
+    KIND: ClassVar[str] = "MODELS_REPORT"
+    models: tuple[dict[str, Any], ...] = _wire("models", checks.records(limits.MODELS, limits.MODEL_TEXT_BYTES), ())
+    number: int = _wire("number", _COUNT, 0)
+    phase: str = _wire("phase", checks.choice(*_TRANSFER_PHASES), "none")
+    what: str = _wire("what", checks.text(256), "")
+    done: int = _wire("done", _COUNT, 0)
+    total: int = _wire("total", _COUNT, 0)
+    made: str = _wire("made", checks.text(64), "")
+    code: str = _wire("code", checks.text(32), "")
+    text: str = _wire("text", checks.text(1024), "")
+
+
+@dataclass(frozen=True)
 class Error(Message):
     """A request failed; `ref` in the envelope names it."""
 
@@ -305,11 +356,15 @@ class Error(Message):
 
 
 FROM_CLIENT: tuple[type[Message], ...] = (
-    Hello, Submit, Put, Commit, Fetch, Release, Cancel, Attach, Ping, Status, Shutdown, Bye,
+    Hello, Submit, Put, Commit, Fetch, Release, Cancel, Attach, Ping, Status, Models, ModelGet, ModelAdd,
+    ModelStop, Shutdown, Bye,
 )  # fmt: skip
 FROM_DAEMON: tuple[type[Message], ...] = (
-    Welcome, Reject, Accepted, Credit, State, Progress, Chunk, Released, Cancelled, Pong, StatusReport, Bye, Error,
+    Welcome, Reject, Accepted, Credit, State, Progress, Chunk, Released, Cancelled, Pong, StatusReport,
+    ModelsReport, Bye, Error,
 )  # fmt: skip
+LATER_KINDS = ("MODELS", "MODEL_GET", "MODEL_ADD", "MODEL_STOP")
+"""Kinds from clients that the first daemons of this protocol do not know: WELCOME's `knows` says who does."""
 KINDS: dict[str, type[Message]] = {kind.KIND: kind for kind in (*FROM_CLIENT, *FROM_DAEMON)}
 
 

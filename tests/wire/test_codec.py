@@ -70,6 +70,8 @@ def values(check) -> st.SearchStrategy:
         return st.binary(min_size=numbers[0], max_size=numbers[1])
     if "integers" in sentence:
         return st.lists(st.integers(numbers[1], numbers[2]), max_size=numbers[0]).map(tuple)
+    if "maps" in sentence:
+        return st.lists(st.dictionaries(NAMES, SCALARS, max_size=9), max_size=9).map(tuple)
     if "texts" in sentence:
         return st.lists(st.text(max_size=numbers[1]), max_size=numbers[0]).map(tuple)
     if sentence.endswith("lists of scalars"):

@@ -11,7 +11,7 @@ from bsrgan_wire import PROTOCOL, codec, limits, proof
 from bsrgan_wire import __version__ as version
 from bsrgan_wire.codec import Buffer
 from bsrgan_wire.errors import CODES, FrameError
-from bsrgan_wire.messages import Error, Hello, Reject, Welcome
+from bsrgan_wire.messages import LATER_KINDS, Error, Hello, Reject, Welcome
 
 PROOF_FAILURES = 3
 _REMEMBERED = 4096
@@ -83,7 +83,9 @@ class Greeter:
         log.info("session %s opened", session.id[:8])
         self._sessions.post(
             session,
-            Welcome(PROTOCOL, version, instance, session.id, limits.CHUNK_BYTES, limits.CREDIT, nonce, mac),
+            Welcome(
+                PROTOCOL, version, instance, session.id, limits.CHUNK_BYTES, limits.CREDIT, nonce, mac, LATER_KINDS
+            ),
             ref,
         )
 

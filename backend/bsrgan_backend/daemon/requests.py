@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,7 @@ class Desk:
         identity: Identity,
         clock: Callable[[], float],
         report: Callable[[], dict[str, Any]],
+        others: Mapping[type, Callable[[Session, Any, Envelope], None]],
     ) -> None:
         self._ledger = ledger
         self._sessions = ledger.sessions
@@ -102,6 +103,7 @@ class Desk:
             Status: self._status,
             Shutdown: self._shutdown,
             Bye: self._bye,
+            **others,
         }
 
     def answer(self, routing_id: bytes, frames: list[Buffer], connection: int = -1) -> None:

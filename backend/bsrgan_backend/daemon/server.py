@@ -23,6 +23,8 @@ from bsrgan_backend.daemon.instance import AlreadyRunning, InstanceLock
 from bsrgan_backend.daemon.jobs import JobTable
 from bsrgan_backend.daemon.ledger import Ledger
 from bsrgan_backend.daemon.logs import log
+from bsrgan_backend.daemon.model_requests import ModelDesk
+from bsrgan_backend.daemon.model_transfers import ModelTransfers
 from bsrgan_backend.daemon.notify import Notifier
 from bsrgan_backend.daemon.report import Reporter
 from bsrgan_backend.daemon.requests import Desk
@@ -88,9 +90,11 @@ class Server:
         self._ledger = Ledger(self._jobs, self._sessions, self._clock)
         self._dispatcher = Fleet(self._ledger, settings, starter, self._clock)
         reporter = Reporter(settings, self._identity, self._ledger, self._dispatcher, self._spool, self._clock)
+        self._transfers = ModelTransfers(root, starter, self._clock)
         self._desk = Desk(
             *(self._ledger, self._dispatcher, self._spool, settings, root, self._identity, self._clock),
             reporter.collect,
+            ModelDesk(self._sessions, root, settings.model, self._transfers).handlers(),
         )
         self._notifier = Notifier()
         self._upkeep = Upkeep(self._ledger, self._dispatcher, self._desk, settings, self._clock)
@@ -142,13 +146,14 @@ class Server:
             self._on_monitor()
         for link in self._polled_links & events.keys():
             self._dispatcher.read(link)
+            self._transfers.read(link)
         if self._router in events:
             self._on_router()
         self._do_what_is_due()
         return not self._has_stopped()
 
     def _poll_worker_links(self) -> None:
-        links = self._dispatcher.links()
+        links = self._dispatcher.links() | self._transfers.links()
         for link in self._polled_links - links:
             self._poller.unregister(link)
         for link in links - self._polled_links:
@@ -158,7 +163,7 @@ class Server:
     def _timeout_ms(self) -> int:
         if self._sessions.is_flushing():
             return 5
-        if self._dispatcher.is_waiting() or self._stop_began is not None:
+        if self._dispatcher.is_waiting() or self._transfers.is_ending() or self._stop_began is not None:
             return 20
         if self._jobs.running():
             return 100
@@ -197,6 +202,7 @@ class Server:
             if session.fetches:
                 self._desk.serve_fetches(session)
         self._dispatcher.tick()
+        self._transfers.tick()
         if self._stop_began is None:
             self._dispatcher.wake()
         self._ledger.send_progress()
@@ -243,6 +249,7 @@ class Server:
         self._notifier.stopping()
         self._stop_began = self._clock()
         self._desk.is_stopping = True
+        self._transfers.stop()
         for job in self._jobs:
             if job.state in ("uploading", "queued"):
                 self._ledger.change(job, "cancelled", "SHUTTING_DOWN")
@@ -268,6 +275,7 @@ class Server:
 
     def close(self) -> None:
         """Say BYE, end the worker, and leave no socket, file or process behind; safe in any state."""
+        self._transfers.close()
         self._dispatcher.kill()
         for job in self._jobs:
             if job.state == "running":

@@ -123,10 +123,24 @@ class WorkerStarter:
         Raises:
             OSError: the process cannot be started.
         """
+        options = ("--device", device, "--root", str(self.root), "--threads", str(self.threads))
+        process, ours = self.spawn([*self.command, *options])
+        _prefer_for_oom_kill(process.pid)
+        return Worker(process, ours, device, now)
+
+    def spawn(self, command: Sequence[str], last: Sequence[str] = ()) -> tuple[subprocess.Popen[bytes], Link]:
+        """Start a process that ends with its line, and return both; the line does not block.
+
+        Args:
+            command: its words; `--link-fd` is added.
+            last: what must stand behind that.
+
+        Raises:
+            OSError: the process cannot be started.
+        """
         ours, theirs = link.pair()
         try:
-            options = ("--device", device, "--root", str(self.root), "--link-fd", link.child_argument(theirs))
-            process = self._spawn([*self.command, *options, "--threads", str(self.threads)], theirs.fileno())
+            process = self._spawn([*command, "--link-fd", link.child_argument(theirs), *last], theirs.fileno())
             # Windows shares the socket with the running process; POSIX let it inherit the descriptor.
             if process.stdin is not None:
                 with contextlib.suppress(OSError), process.stdin as stdin:
@@ -137,8 +151,7 @@ class WorkerStarter:
         finally:
             theirs.close()
         ours.sock.setblocking(False)
-        _prefer_for_oom_kill(process.pid)
-        return Worker(process, ours, device, now)
+        return process, ours
 
     def _spawn(self, command: list[str], descriptor: int) -> subprocess.Popen[bytes]:
         self.output.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
