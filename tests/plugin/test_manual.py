@@ -77,7 +77,7 @@ def arguments(name: str) -> set[str]:
         tree = ast.parse((manual.FOLDER.parent / "bsrgan_plugin" / f"{module}.py").read_text("utf-8"))
         for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
             kind = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-            if re.fullmatch(r"add_\w+_argument|_add_choice", kind):
+            if re.fullmatch(r"add_(\w+_argument|word|number|whole_number)", kind):
                 words = [part.value for part in call.args if isinstance(part, ast.Constant)]
                 found |= {word for word in words[:1] if isinstance(word, str) and word.islower()}
     return found

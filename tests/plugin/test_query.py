@@ -132,7 +132,15 @@ def test_the_query_is_answered_in_the_users_language(installed, monkeypatch):
 
 GI_FREE = (
     *("outcomes", "outputs", "sizing", "size_tags", "progress_text", "connection", "daemon_state", "translation"),
-    *("degrade_options", "recipe_text", "pixel_file", "preview_view", "preview_jobs"),
+    *(
+        "argument_checks",
+        "degrade_options",
+        "recipe_text",
+        "upscale_options",
+        "pixel_file",
+        "preview_view",
+        "preview_jobs",
+    ),
 )
 
 

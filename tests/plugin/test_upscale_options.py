@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bsrgan_plugin.outcomes import Refusal
 from bsrgan_plugin.outputs import Area, OutputMode, Size, Source
 from bsrgan_plugin.upscale_options import options_of
 
@@ -53,6 +54,25 @@ def test_sliders_are_not_the_networks():
     """A preview asks with what changes the network's result only, so that sliders need no new one."""
     options = options_of(Config(strength=10.0, texture=20.0, precision="fast"))
     assert options.network_parameters == {"precision": "fast"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("output", "nowhere", "new-layer, new-image, same-size"),
+        ("output", None, "''"),
+        ("precision", "high", "auto, exact, fast"),
+        ("strength", 150.0, "from 0 to 100, not 150"),
+        ("texture", -1.0, "from 0 to 100, not -1"),
+        ("strength", float("nan"), "not nan"),
+    ],
+)
+def test_what_cannot_be_is_refused(name, value, told):
+    """The sentence names the argument, what was given and what can be."""
+    with pytest.raises(Refusal) as refused:
+        options_of(Config(**{name: value}))
+    assert told in str(refused.value)
+    assert name in str(refused.value)
 
 
 def test_placement_is_that_of_the_output():

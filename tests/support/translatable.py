@@ -19,7 +19,10 @@ Places = dict[str, list[str]]
 
 # The text of another error may end a sentence.
 _SENTENCE = re.compile(r"[A-Z{'-].* .*([.]|: \{text\})", re.DOTALL)
-_TABLES = (degrade_options.MODES, degrade_options.PRESETS, degrade_options.FAMILIES, degrade_options.ENLARGEMENTS)
+_TABLES = (
+    *(degrade_options.MODES, degrade_options.PRESETS, degrade_options.FAMILIES),
+    *(degrade_options.ENLARGEMENTS, degrade_options.OUTPUTS),
+)
 
 FRAGMENTS = (
     "not a number",

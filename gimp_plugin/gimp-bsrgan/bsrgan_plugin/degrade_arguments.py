@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gi.repository import Gimp
 
-from bsrgan_plugin.degrade_options import FAMILIES, Degradation, Options
+from bsrgan_plugin.argument_checks import number, word
+from bsrgan_plugin.degrade_options import (
+    ENLARGEMENTS,
+    FAMILIES,
+    LARGEST_SEED,
+    LARGEST_VARIATION,
+    MODES,
+    OUTPUTS,
+    PRESETS,
+    SCALES,
+    Degradation,
+    Options,
+)
 from bsrgan_plugin.outputs import OutputMode
 
 LOCK = "lock-seed"
@@ -12,7 +26,11 @@ LOCK = "lock-seed"
 
 
 def options_of(config: Gimp.ProcedureConfig) -> Options:
-    """The arguments as values."""
+    """The arguments as values.
+
+    Raises:
+        Refusal: as `degradation_of`.
+    """
     return Options(
         asked=degradation_of(config),
         is_restored=config.get_property("then-upscale"),
@@ -23,16 +41,24 @@ def options_of(config: Gimp.ProcedureConfig) -> Options:
 
 
 def degradation_of(config: Gimp.ProcedureConfig) -> Degradation:
-    """The arguments that say what is done to the pixels."""
+    """The arguments that say what is done to the pixels.
+
+    Raises:
+        Refusal: a word is unknown, or a number is out of range.
+    """
+
+    def one_of(name: str, words: Collection[str]) -> str:
+        return word(name, config.get_property(name), words)
+
     return Degradation(
-        mode=config.get_property("mode"),
-        preset=config.get_property("preset"),
-        scale=config.get_property("scale"),
-        seed=config.get_property("seed"),
-        strength=config.get_property("strength"),
-        variation=config.get_property("variation"),
+        mode=one_of("mode", MODES),
+        preset=one_of("preset", PRESETS),
+        scale=one_of("scale", SCALES),
+        seed=int(number("seed", config.get_property("seed"), 0, LARGEST_SEED)),
+        strength=number("strength", config.get_property("strength"), 0.0, 1.0),
+        variation=number("variation", config.get_property("variation"), 0.0, LARGEST_VARIATION),
         off=tuple(family for family in FAMILIES if not config.get_property(family)),
-        output=OutputMode(config.get_property("output")),
-        enlarge=config.get_property("enlarge"),
+        output=OutputMode(one_of("output", OUTPUTS)),
+        enlarge=one_of("enlarge", ENLARGEMENTS),
         recipe=config.get_property("recipe") or "",
     )

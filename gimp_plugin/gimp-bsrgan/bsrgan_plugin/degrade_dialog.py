@@ -11,10 +11,20 @@ gi.require_version("GimpUi", "3.0")
 from gi.repository import Gimp, GimpUi, GLib, GObject, Gtk  # noqa: E402
 
 from bsrgan_plugin import accessible_names, daemon_state, help_button, small_screens  # noqa: E402
+from bsrgan_plugin.argument_rows import WordRow, limit  # noqa: E402
 from bsrgan_plugin.daemon_state import DaemonState  # noqa: E402
 from bsrgan_plugin.daemon_widgets import SPACING_PX, ModelRow, StateLine  # noqa: E402
 from bsrgan_plugin.degrade_arguments import LOCK, degradation_of  # noqa: E402
-from bsrgan_plugin.degrade_options import FAMILIES, LARGEST_SEED  # noqa: E402
+from bsrgan_plugin.degrade_options import (  # noqa: E402
+    ENLARGEMENTS,
+    FAMILIES,
+    LARGEST_SEED,
+    LARGEST_VARIATION,
+    MODES,
+    OUTPUTS,
+    PRESETS,
+    scale_titles,
+)
 from bsrgan_plugin.live_preview import LivePreview  # noqa: E402
 from bsrgan_plugin.outputs import OutputMode, Source  # noqa: E402
 from bsrgan_plugin.preview_column import PreviewColumn  # noqa: E402
@@ -48,6 +58,7 @@ class _DegradeDialog:
         self._state = StateLine()
         self._recipe = RecipeBox(config)
         self._switches: dict[str, Gtk.Widget] = {}
+        self._words: dict[str, Gtk.Widget] = {}
         endpoint = config.get_property("endpoint") or ""
         self._live = LivePreview(layer, source, endpoint, self._on_zoomed, self._show_status)
         self._preview = PreviewColumn(self._live.preview)
@@ -88,20 +99,23 @@ class _DegradeDialog:
     # --- the options -----------------------------------------------------------------------------------------
 
     def _options_column(self) -> Gtk.Box:
-        for name in ("strength", "variation"):
-            self._dialog.get_spin_scale(name, 1.0)
-        for name in ("mode", "preset", "scale", "output", "enlarge"):
-            # GIMP 3.2 would make rows of buttons of some, and the dialog higher than small screens.
-            self._dialog.get_widget(name, Gtk.ComboBox.__gtype__)
+        for name, most in (("strength", 1.0), ("variation", LARGEST_VARIATION)):
+            limit(self._dialog.get_spin_scale(name, 1.0), 0.0, most)
+        limit(self._dialog.get_widget("seed", GObject.TYPE_NONE), 0, LARGEST_SEED)
+        tables = {"mode": MODES, "preset": PRESETS, "output": OUTPUTS, "enlarge": ENLARGEMENTS}
+        for name, table in tables.items():
+            self._words[name] = WordRow(self._config, name, {word: _(title) for word, title in table.items()}).widget
+        self._words["scale"] = WordRow(self._config, "scale", scale_titles()).widget
         self._models.widget.show_all()
         # Room that the dialog gets is the preview's.
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING_PX, hexpand=False)
         for part in (
-            self._dialog.fill_box("drawn", ["mode", "preset", "scale", "seed"]),
+            *(self._words[name] for name in ("mode", "preset", "scale")),
+            self._dialog.fill_box("drawn", ["seed"]),
             self._seed_row(),
             self._dialog.fill_box("strengths", ["strength", "variation"]),
             self._families(),
-            self._dialog.fill_box("result", ["output", "enlarge"]),
+            *(self._words[name] for name in ("output", "enlarge")),
             self._models.widget,
         ):
             part.show()
@@ -154,7 +168,8 @@ class _DegradeDialog:
         self._live.show(asked)
 
     def _sensitive(self, name: str, is_used: bool) -> None:
-        self._dialog.get_widget(name, GObject.TYPE_NONE).set_sensitive(is_used)
+        widget = self._words.get(name) or self._dialog.get_widget(name, GObject.TYPE_NONE)
+        widget.set_sensitive(is_used)
 
     def _on_zoomed(self, zoom: int) -> None:
         self._preview.show_zoom(zoom)

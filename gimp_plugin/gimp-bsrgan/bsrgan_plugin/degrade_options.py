@@ -39,6 +39,7 @@ FAMILIES = {
     "sharpen": "Sharpen",
 }
 ENLARGEMENTS = {"nearest": "Nearest", "bicubic": "Bicubic", "area": "Area"}
+OUTPUTS = {OutputMode.SAME_SIZE.value: "New layer, same size", OutputMode.NEW_IMAGE.value: "New picture, small"}
 OWN_SCALE = "auto"
 SCALES = (OWN_SCALE, "2", "3", "4")
 LARGEST_SEED = 2**31 - 1
@@ -93,6 +94,11 @@ class Options:
     is_restored: bool
     model: str
     endpoint: str
+
+
+def scale_titles() -> dict[str, str]:
+    """`SCALES` with their titles."""
+    return {scale: _("Automatic") if scale == OWN_SCALE else f"1/{scale}" for scale in SCALES}
 
 
 def parameters(asked: Degradation, output: OutputMode | None = None) -> dict[str, str]:

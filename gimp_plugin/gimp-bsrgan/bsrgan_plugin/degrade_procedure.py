@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gi.repository import Gimp, GObject
 
+from bsrgan_plugin.argument_kinds import add_number, add_whole_number, add_word
 from bsrgan_plugin.degrade_arguments import LOCK
 from bsrgan_plugin.degrade_options import (
     ENLARGEMENTS,
     FAMILIES,
-    LARGEST_SEED,
-    LARGEST_VARIATION,
     MODES,
-    OWN_SCALE,
+    OUTPUTS,
     PRESETS,
     SCALES,
     Degradation,
 )
-from bsrgan_plugin.outputs import OutputMode
 from bsrgan_plugin.translation import _
 
 if TYPE_CHECKING:
@@ -68,26 +65,15 @@ def run(
 
 
 def _add_degradation(procedure: Gimp.ImageProcedure) -> None:
-    _add_choice(procedure, "mode", _("_Mode"), _("Which model draws the steps"), MODES, _DEFAULT.mode)
-    _add_choice(procedure, "preset", _("_Preset"), _("For the mode Preset"), PRESETS, _DEFAULT.preset)
-    scales = {scale: _("Automatic") if scale == OWN_SCALE else f"1/{scale}" for scale in SCALES}
+    add_word(procedure, "mode", _("_Mode"), _("Which model draws the steps"), MODES, _DEFAULT.mode)
+    add_word(procedure, "preset", _("_Preset"), _("For the mode Preset"), PRESETS, _DEFAULT.preset)
     told = _("How much smaller the picture gets; automatic is 4, or the preset's own")
-    _add_choice(procedure, "scale", _("Sc_ale"), told, scales, _DEFAULT.scale)
-    procedure.add_int_argument(
-        "seed", _("Se_ed"), _("The same seed draws the same degradation"), 0, LARGEST_SEED, _DEFAULT.seed, _FLAGS
-    )
-    procedure.add_double_argument(
-        "strength", _("Stren_gth"), _("0 only changes the size, 1 is as drawn"), 0.0, 1.0, _DEFAULT.strength, _FLAGS
-    )
-    procedure.add_double_argument(
-        "variation",
-        _("_Variation"),
-        _("How far the seed moves the numbers of a preset"),
-        0.0,
-        LARGEST_VARIATION,
-        _DEFAULT.variation,
-        _FLAGS,
-    )
+    add_word(procedure, "scale", _("Sc_ale"), told, SCALES, _DEFAULT.scale)
+    add_whole_number(procedure, "seed", _("Se_ed"), _("The same seed draws the same degradation"), _DEFAULT.seed)
+    told = _("0 only changes the size, 1 is as drawn")
+    add_number(procedure, "strength", _("Stren_gth"), told, _DEFAULT.strength)
+    told = _("How far the seed moves the numbers of a preset")
+    add_number(procedure, "variation", _("_Variation"), told, _DEFAULT.variation)
     for family, title in FAMILIES.items():
         procedure.add_boolean_argument(family, _(title), _("Leave the steps of this kind in"), True, _FLAGS)
     told = _("JSON of a recipe, or of a request such as the mode 'manual' with steps; counts instead of the above")
@@ -95,13 +81,9 @@ def _add_degradation(procedure: Gimp.ImageProcedure) -> None:
 
 
 def _add_result(procedure: Gimp.ImageProcedure) -> None:
-    outputs = {
-        OutputMode.SAME_SIZE.value: _("New layer, same size"),
-        OutputMode.NEW_IMAGE.value: _("New picture, small"),
-    }
-    _add_choice(procedure, "output", _("Outp_ut"), _("Where the result goes"), outputs, _DEFAULT.output.value)
+    add_word(procedure, "output", _("Outp_ut"), _("Where the result goes"), OUTPUTS, _DEFAULT.output.value)
     told = _("How the small result gets back to the layer's size")
-    _add_choice(procedure, "enlarge", _("Enlarge _by"), told, ENLARGEMENTS, _DEFAULT.enlarge)
+    add_word(procedure, "enlarge", _("Enlarge _by"), told, ENLARGEMENTS, _DEFAULT.enlarge)
     told = _("Upscale the degraded picture again, onto a third layer, to compare")
     procedure.add_boolean_argument("then-upscale", _("Restore it"), told, False, _FLAGS)
     told = _("Id of the model for that; empty for the default one")
@@ -111,12 +93,3 @@ def _add_result(procedure: Gimp.ImageProcedure) -> None:
     procedure.add_boolean_aux_argument(
         LOCK, _("_Keep this seed"), _("Open the dialog with the same seed the next time"), False, _FLAGS
     )
-
-
-def _add_choice(
-    procedure: Gimp.ImageProcedure, name: str, label: str, told: str, options: Mapping[str, str], default: str
-) -> None:
-    choice = Gimp.Choice.new()
-    for number, (identity, title) in enumerate(options.items()):
-        choice.add(identity, number, _(title), "")
-    procedure.add_choice_argument(name, label, told, choice, default, _FLAGS)

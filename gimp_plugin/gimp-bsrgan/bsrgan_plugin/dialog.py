@@ -11,6 +11,7 @@ gi.require_version("GimpUi", "3.0")
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 
 from bsrgan_plugin import accessible_names, daemon_state, forecast, help_button, small_screens  # noqa: E402
+from bsrgan_plugin.argument_rows import WordRow, limit  # noqa: E402
 from bsrgan_plugin.daemon_state import DaemonState  # noqa: E402
 from bsrgan_plugin.daemon_widgets import SPACING_PX, ModelRow, StateLine, line  # noqa: E402
 from bsrgan_plugin.layers import format_of  # noqa: E402
@@ -22,7 +23,13 @@ from bsrgan_plugin.size_box import SizeBox  # noqa: E402
 from bsrgan_plugin.sizing_arguments import sizing_of  # noqa: E402
 from bsrgan_plugin.targets import check_size  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
-from bsrgan_plugin.upscale_options import Options, options_of  # noqa: E402
+from bsrgan_plugin.upscale_options import (  # noqa: E402
+    PERCENT,
+    Options,
+    options_of,
+    output_titles,
+    precision_titles,
+)
 from bsrgan_plugin.upscale_preview import UpscalePreview  # noqa: E402
 
 
@@ -101,10 +108,7 @@ class _UpscaleDialog:
 
     def _options_column(self) -> Gtk.Box:
         for name in ("strength", "texture"):
-            self._dialog.get_spin_scale(name, 1.0)
-        for name in ("output", "precision"):
-            # GIMP 3.2 would make rows of buttons of some, and the dialog higher than small screens.
-            self._dialog.get_widget(name, Gtk.ComboBox.__gtype__)
+            limit(self._dialog.get_spin_scale(name, 1.0), *PERCENT)
         # Room that the dialog gets is the preview's.
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING_PX, hexpand=False)
         for part in (
@@ -113,7 +117,9 @@ class _UpscaleDialog:
             self._models.widget,
             self._dialog.fill_box("scales", ["scale"]),
             SizeBox(self._config).widget,
-            self._dialog.fill_box("network", ["strength", "texture", "precision", "output"]),
+            self._dialog.fill_box("network", ["strength", "texture"]),
+            WordRow(self._config, "precision", precision_titles()).widget,
+            WordRow(self._config, "output", output_titles()).widget,
             self._forecast,
         ):
             part.show_all()

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from bsrgan_plugin import argument_checks
 from bsrgan_plugin.outputs import OutputMode, Placement, Source, place
+from bsrgan_plugin.translation import _
 
+PERCENT = (0.0, 100.0)
+"""Range of strength and texture."""
 FULL_STRENGTH = 100.0
 """Percent; the network's result alone."""
 NO_TEXTURE = 0.0
@@ -68,15 +72,33 @@ class Options:
         return told
 
 
+def output_titles() -> dict[str, str]:
+    """Words of the argument `output` with their titles."""
+    return {
+        OutputMode.NEW_LAYER.value: _("New layer, picture enlarged"),
+        OutputMode.NEW_IMAGE.value: _("New picture"),
+        OutputMode.SAME_SIZE.value: _("New layer, same size"),
+    }
+
+
+def precision_titles() -> dict[str, str]:
+    """Words of the argument `precision` with their titles."""
+    return dict(zip(PRECISIONS, (_("Automatic"), _("Exact"), _("Fast")), strict=True))
+
+
 def options_of(config: Config) -> Options:
-    """The arguments that a configuration of the procedure holds."""
+    """The arguments that a configuration of the procedure holds.
+
+    Raises:
+        Refusal: a word is unknown, or a percentage is none.
+    """
     return Options(
         # GIMP gives None for an empty default that it has read back from its own cache of procedures.
         model=config.get_property("model") or "",
         scale=config.get_property("scale"),
-        mode=OutputMode(config.get_property("output")),
+        mode=OutputMode(argument_checks.word("output", config.get_property("output"), output_titles())),
         endpoint=config.get_property("endpoint") or "",
-        strength=config.get_property("strength"),
-        texture=config.get_property("texture"),
-        precision=config.get_property("precision") or PRECISIONS[0],
+        strength=argument_checks.number("strength", config.get_property("strength"), *PERCENT),
+        texture=argument_checks.number("texture", config.get_property("texture"), *PERCENT),
+        precision=argument_checks.word("precision", config.get_property("precision"), PRECISIONS),
     )

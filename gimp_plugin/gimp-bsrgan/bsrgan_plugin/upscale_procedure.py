@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from gi.repository import Gimp, GObject
 
+from bsrgan_plugin.argument_kinds import add_number, add_word
 from bsrgan_plugin.outputs import OutputMode
 from bsrgan_plugin.sizing_arguments import add_scale, add_sizes
 from bsrgan_plugin.translation import _
-from bsrgan_plugin.upscale_options import FULL_STRENGTH, NO_TEXTURE, PRECISIONS
+from bsrgan_plugin.upscale_options import FULL_STRENGTH, NO_TEXTURE, PRECISIONS, output_titles
 
 if TYPE_CHECKING:
     from bsrgan_plugin.job import Done
@@ -56,17 +57,7 @@ def _add_arguments(procedure: Gimp.ImageProcedure) -> None:
         "model", _("_Model"), _("Id of an installed model; empty for the default one"), "", _FLAGS
     )
     add_scale(procedure)
-    outputs = Gimp.Choice.new()
-    outputs.add(
-        OutputMode.NEW_LAYER.value, 0, _("New layer, picture enlarged"), _("Enlarges the picture around the new layer")
-    )
-    outputs.add(OutputMode.NEW_IMAGE.value, 1, _("New picture"), _("Leaves this picture as it is"))
-    outputs.add(
-        OutputMode.SAME_SIZE.value, 2, _("New layer, same size"), _("Restores detail without enlarging anything")
-    )
-    procedure.add_choice_argument(
-        "output", _("Ou_tput"), _("Where the result goes"), outputs, OutputMode.NEW_LAYER.value, _FLAGS
-    )
+    add_word(procedure, "output", _("Ou_tput"), _("Where the result goes"), output_titles(), OutputMode.NEW_LAYER.value)
     _add_network_arguments(procedure)
     procedure.add_string_argument(
         "endpoint",
@@ -82,12 +73,8 @@ def _add_arguments(procedure: Gimp.ImageProcedure) -> None:
 
 def _add_network_arguments(procedure: Gimp.ImageProcedure) -> None:
     told = _("Share of the network's result in percent; the rest is a plain resize")
-    procedure.add_double_argument("strength", _("Stren_gth"), told, 0.0, 100.0, FULL_STRENGTH, _FLAGS)
+    add_number(procedure, "strength", _("Stren_gth"), told, FULL_STRENGTH)
     told = _("How much of the layer's own fine texture is added, in percent")
-    procedure.add_double_argument("texture", _("_Keep texture"), told, 0.0, 100.0, NO_TEXTURE, _FLAGS)
-    titles = (_("Automatic"), _("Exact"), _("Fast"))
-    choice = Gimp.Choice.new()
-    for number, (identity, title) in enumerate(zip(PRECISIONS, titles, strict=True)):
-        choice.add(identity, number, title, "")
+    add_number(procedure, "texture", _("_Keep texture"), told, NO_TEXTURE)
     told = _("Arithmetic of the network: exact numbers or speed; automatic is what the daemon is set to")
-    procedure.add_choice_argument("precision", _("_Precision"), told, choice, PRECISIONS[0], _FLAGS)
+    add_word(procedure, "precision", _("_Precision"), told, PRECISIONS, PRECISIONS[0])
