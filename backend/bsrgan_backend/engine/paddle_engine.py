@@ -165,12 +165,14 @@ def precision_methods(engine_name: str, architecture: Architecture, precision: s
     block = planning.Method(BLOCK, 1, int(dense * multiples.block), 1.12)
     if engine_name != "openvino":
         return (block,)
-    size, kept = (dense, multiples.kept) if precision == "exact" else (dense // 2, multiples.kept_fast)
+    size, kept, each = dense, multiples.kept, 1.0
+    if precision != "exact":
+        size, kept, each = dense // 2, multiples.kept_fast, multiples.each_fast
     groups = -(-architecture.blocks // saving.GROUP)
-    grouped = planning.Method(GROUPS, saving.GROUP, int(size * (kept + groups)), 1.03)
+    grouped = planning.Method(GROUPS, saving.GROUP, int(size * (kept + each * groups)), 1.03)
     if precision == "exact":
         return grouped, block
-    return grouped, planning.Method(SINGLES, 1, int(size * (kept + architecture.blocks)), 1.16)
+    return grouped, planning.Method(SINGLES, 1, int(size * (kept + each * architecture.blocks)), 1.16)
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,7 @@ class _Multiples:
         tail: of the result's features.
         kept: as `block`, shared by all groups with their weights inside; each group adds one.
         kept_fast: the same for arrays of bfloat16, half the size.
+        each_fast: what each group adds to that.
         tail_fast: as `tail`.
     """
 
@@ -189,11 +192,12 @@ class _Multiples:
     tail: float
     kept: float = 0.0
     kept_fast: float = 0.0
+    each_fast: float = 0.0
     tail_fast: float = 0.0
 
 
 _FOOTPRINTS = {
-    "openvino": _Multiples(block=8, tail=3.2, kept=6, kept_fast=10, tail_fast=1.9),
+    "openvino": _Multiples(block=8, tail=3.2, kept=6, kept_fast=10.6, each_fast=0.925, tail_fast=1.9),
     "onednn": _Multiples(block=13, tail=5),
     "native": _Multiples(block=12, tail=21),
 }

@@ -202,7 +202,7 @@ def fixed_grid(height: int, width: int, margin: int, side: int) -> Grid:
 
 
 def best_grid(height: int, width: int, margin: int, limit_px: int) -> Grid:
-    """The tiles that see fewest pixels in all while none sees more than `limit_px`; ties go to fewer cuts.
+    """The tiles that see fewest pixels in all while none sees more than `limit_px`; ties go to lower bands of tiles.
 
     Cuts are at least `SMALLEST_CORE_PX` apart, so a limit below what that takes is exceeded.
     """
@@ -214,7 +214,7 @@ def best_grid(height: int, width: int, margin: int, limit_px: int) -> Grid:
             continue
         cost = (height + 2 * margin * (rows - 1)) * (width + 2 * margin * (columns - 1))
         candidate = (float(cost), rows, columns)
-        best = candidate if best is None or candidate[0] < best[0] else best
+        best = candidate if best is None or candidate[0] <= best[0] else best
     if best is None:
         best = (0.0, max(1, height // SMALLEST_CORE_PX), max(1, width // SMALLEST_CORE_PX))
     return Grid(spans(height, best[1], margin), spans(width, best[2], margin))
@@ -302,9 +302,9 @@ def _shrinking(
         yield _plan(method, trunk, edges, tail, architecture, footprint, spooled)
         if tile or limit <= SMALLEST_TILE_PX:
             return
-        limit = max(SMALLEST_TILE_PX, limit * 3 // 4)
-        tail_limit = max(SMALLEST_TILE_PX // 4, tail_limit * 3 // 4)
-        edge_limit = max(SMALLEST_TILE_PX, edge_limit * 3 // 4)
+        limit = max(SMALLEST_TILE_PX, limit * 7 // 8)
+        tail_limit = max(SMALLEST_TILE_PX // 4, tail_limit * 7 // 8)
+        edge_limit = max(SMALLEST_TILE_PX, edge_limit * 7 // 8)
 
 
 def _plan(
@@ -321,7 +321,7 @@ def _plan(
     feature_bytes = height * width * architecture.features * _FLOAT
     image = height * width * architecture.in_channels * architecture.unshuffle**2 * _FLOAT
     held = method.new_bytes + trunk.largest_px * method.bytes_px + edges.largest_px * footprint.edge
-    in_trunk = held + _trunk_arrays(trunk, width, architecture)
+    in_trunk = held + trunk_arrays(trunk, width, architecture)
     in_tail = held + tail.largest_px * footprint.tail + _tail_arrays(tail, width, architecture)
     need = image + max(in_trunk, in_tail) + (0 if spooled else feature_bytes)
     return Plan(method, trunk, edges, tail, spooled, feature_bytes, need)
@@ -339,12 +339,17 @@ def _fewest_rows(height: int, margin: int, rows_seen: int) -> int:
     return 1 if height <= rows_seen else math.ceil(height / max(1, rows_seen - 2 * margin))
 
 
-def _trunk_arrays(grid: Grid, width: int, architecture: Architecture) -> int:
-    """Scratch band and a tile's copies in and out; one tile needs its result only."""
+def trunk_arrays(grid: Grid, width: int, architecture: Architecture) -> int:
+    """Bytes of `staging.apply` beside the features: a band with the rows kept for the next one, a tile's copies.
+
+    One tile needs its result only; a tile as wide as the image is the band itself.
+    """
     feature = architecture.features * _FLOAT
     if grid.tiles == 1:
         return grid.largest_px * feature
-    return (grid.tallest * width + 2 * grid.largest_px) * feature
+    carried = max((above.high - below.low for above, below in itertools.pairwise(grid.rows)), default=0)
+    copies = 1 if len(grid.columns) == 1 else 2
+    return ((grid.tallest + carried) * width + copies * grid.largest_px) * feature
 
 
 def _tail_arrays(grid: Grid, width: int, architecture: Architecture) -> int:

@@ -194,4 +194,6 @@ def apply(features: Array, grid: Grid, stage: Stage, check: Callable[[], None], 
             tile = np.ascontiguousarray(band[np.newaxis, :, :, columns.low : columns.high])
             place(stage(tile, rows, columns)[0], features, rows, columns)
             done(tile[0, 0].size)
+        # Or there would be two of them while the next one is made.
+        del band
     return features
