@@ -299,6 +299,25 @@ def test_an_idle_worker_leaves_after_keep_alive(tmp_path, keep_alive_s, after_s,
     bench.spool.close()
 
 
+@pytest.mark.parametrize(("keep_alive_s", "held", "state"), [(600, 10**9, "ready"), (600, 3 * 10**9, "leaving"),
+                                                             (-1, 3 * 10**9, "ready")])  # fmt: skip
+def test_an_idle_worker_with_much_memory_leaves_after_a_minute(tmp_path, keep_alive_s, held, state):
+    """What a large picture took is given back soon, unless the worker is to stay for ever."""
+    bench = Bench(tmp_path, keep_alive_s=float(keep_alive_s))
+    job = bench.job(bench.greet(), "uploading")
+    worker = bench.dispatcher.worker
+    bench.dispatcher._take(worker, {"t": "ready", "device": "cpu"})
+    bench.dispatcher._take(worker, {"t": "memory", "rss": held})
+    bench.ledger.change(job, "cancelled", "CANCELLED")
+    bench.now += 59
+    bench.dispatcher.tick()
+    assert worker.state == "ready"
+    bench.now += 2
+    bench.dispatcher.tick()
+    assert worker.state == state
+    bench.spool.close()
+
+
 def test_every_setting_of_the_worker_message_is_checked(bench):
     """Messages of the wrong shape from a worker change nothing and raise nothing."""
     job = bench.job(bench.greet(), "running")

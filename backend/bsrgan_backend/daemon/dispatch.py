@@ -21,6 +21,9 @@ from bsrgan_wire.tasks import TASKS
 START_S = 180.0
 """Paddle's import takes seconds, on a busy machine with a cold disk much longer."""
 LEAVE_S = 10.0
+LARGE_BYTES = 2 * 10**9
+LARGE_KEEP_ALIVE_S = 60.0
+"""An idle worker that holds more memory than that stays for this time only: a new one takes a few seconds."""
 
 
 class Dispatcher:
@@ -356,6 +359,8 @@ class Dispatcher:
 
     def _is_idle_for_too_long(self, now: float) -> bool:
         keep_s = self._settings.keep_alive_s
+        if self.facts.rss_bytes > LARGE_BYTES:
+            keep_s = min(keep_s, LARGE_KEEP_ALIVE_S)
         return keep_s >= 0 and not self._ledger.jobs.waiting() and now - self._idle_since >= keep_s
 
     def is_waiting(self) -> bool:
