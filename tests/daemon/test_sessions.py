@@ -81,7 +81,7 @@ class Bench:
         self.spool = Spool(root / "spool", 2**30)
         identity = SimpleNamespace(secret=b"", instance="0" * 32)
         self.desk = Desk(
-            self.ledger, self.dispatcher, self.spool, self.settings, root, identity, clock, lambda: {"pid": 1}
+            self.ledger, self.dispatcher, self.spool, self.settings, root, identity, clock, lambda: {"pid": 1}, {}
         )
         self.upkeep = Upkeep(self.ledger, self.dispatcher, self.desk, self.settings, clock)
 
