@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from support.gimp_checks import cases
+
 INSIDE = "scripting"
 
 
@@ -17,9 +19,17 @@ def test_python(outcome):
     assert len(printed) == 3
     assert all("0.25 to 16 times" in line for line in printed[1:])
     assert told["images"] == 4
-    # What GIMP would replace by the default is an exception of the example's function.
-    assert set(told["refused"]) == {"output", "precision", "strength", "scale"}
-    assert told["refused"]["output"] == "'nowhere' is no value for output"
+
+
+@pytest.mark.parametrize("check", cases(INSIDE, "check_refused"))
+def test_refused(outcome, check):
+    """A value that cannot be is an error with a sentence that names it, in both languages, and nothing changes."""
+    told = outcome.unwrap()
+    for status, text in told.values():
+        assert status in ("CALLING_ERROR", "EXECUTION_ERROR"), told
+        assert text.rstrip().endswith("."), told
+    # What Script-Fu computes as NaN has a sign.
+    assert told["python"][1] in told["script"][1].replace("-nan", "nan")
 
 
 @pytest.mark.parametrize("check", ["check_script"])

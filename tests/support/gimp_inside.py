@@ -91,7 +91,7 @@ def call(name: str, image: Any, drawables: Any, **arguments: Any) -> Ended:
     values = procedure.run(config)
     # The next call of any procedure overwrites the error, so it is read first.
     text = Gimp.get_pdb().get_last_error() or ""
-    status = _status_name(values.index(0))
+    status = status_name(values.index(0))
     if status != "SUCCESS":
         return Ended(status, text)
     results = tuple(values.index(place) for place in range(1, values.length()))
@@ -283,7 +283,8 @@ def _digest(data: Any) -> str:
     return hashlib.sha256(bytes(data)).hexdigest()[:16]
 
 
-def _status_name(status: Any) -> str:
+def status_name(status: Any) -> str:
+    """The name of a `Gimp.PDBStatusType`."""
     from gi.repository import Gimp
 
     # PyGObject prints enums differently in GIMP 3.0 and 3.2, so they are compared, not printed.

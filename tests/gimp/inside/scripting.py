@@ -9,9 +9,48 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from support.gimp_inside import REPOSITORY, UPSCALE, add_layer, bytes_of, new_image
+from support.gimp_inside import (
+    DEGRADE,
+    REPOSITORY,
+    UPSCALE,
+    add_layer,
+    bytes_of,
+    fingerprint,
+    new_image,
+    status_name,
+)
 
 DOCUMENT = REPOSITORY / "docs" / "scripting.md"
+_NAN = float("nan")
+_WRONG: dict[str, dict[str, Any]] = {
+    UPSCALE: {
+        "output": "nowhere",
+        "precision": "high",
+        "model": "nobody-x4",
+        "strength": 150.0,
+        "texture": -1.0,
+        "scale": 99.0,
+        "width": -5,
+        "percent": _NAN,
+    },
+    DEGRADE: {
+        "mode": "worse",
+        "preset": "new-phone",
+        "scale": "9",
+        "enlarge": "magic",
+        "output": "new-layer",
+        "strength": 2.0,
+        "variation": -1.0,
+        "seed": -5,
+    },
+}
+CASES = {
+    "check_refused": {
+        f"{procedure.rpartition('-')[2]}-{name}": {"procedure": procedure, "name": name, "value": value}
+        for procedure, wrong in _WRONG.items()
+        for name, value in wrong.items()
+    }
+}
 
 
 def examples(language: str) -> list[str]:
@@ -39,14 +78,53 @@ def check_python(options: dict[str, Any]) -> dict[str, Any]:
     with contextlib.redirect_stdout(printed):
         for block in examples("python"):
             exec(compile(block, str(DOCUMENT), "exec"), named)
-    images, refused = len(Gimp.get_images()), {}
-    for wrong in ({"output": "nowhere"}, {"precision": "high"}, {"strength": 300.0}, {"scale": float("nan")}):
-        try:
-            named["upscale"](pictures[0], pictures[0].get_layers(), **wrong)
-        except ValueError as error:
-            refused[next(iter(wrong))] = str(error)
+    return {"printed": printed.getvalue().splitlines(), "images": len(Gimp.get_images())}
+
+
+def check_refused(options: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
+    """A value that cannot be, from Python-Fu and from Script-Fu: how both ended, with everything as it was."""
+    from gi.repository import Gimp
+
+    image, layer = new_image(10, 10, "RGB", 1)
+    before, images = fingerprint(image), len(Gimp.get_images())
+    ended = _python(case["procedure"], image, layer, case["name"], case["value"]), _script(image, case)
+    assert fingerprint(image) == before
     assert len(Gimp.get_images()) == images
-    return {"printed": printed.getvalue().splitlines(), "images": images, "refused": refused}
+    return {"python": ended[0], "script": ended[1]}
+
+
+def _python(name: str, image: Any, layer: Any, argument: str, value: Any) -> list[str]:
+    from gi.repository import Gimp
+
+    procedure = Gimp.get_pdb().lookup_procedure(name)
+    config = procedure.create_config()
+    config.set_property("run-mode", Gimp.RunMode.NONINTERACTIVE)
+    config.set_property("image", image)
+    config.set_core_object_array("drawables", [layer])
+    config.set_property(argument, value)
+    return _ended(procedure.run(config))
+
+
+def _script(image: Any, case: dict[str, Any]) -> list[str]:
+    from gi.repository import Gimp
+
+    value = case["value"]
+    # Script-Fu writes no NaN, but it can compute one.
+    told = f'"{value}"' if isinstance(value, str) else "(- (* 1e308 10) (* 1e308 10))" if value != value else str(value)
+    procedure = Gimp.get_pdb().lookup_procedure("plug-in-script-fu-eval")
+    config = procedure.create_config()
+    config.set_property("run-mode", Gimp.RunMode.NONINTERACTIVE)
+    config.set_property(
+        "script",
+        f"({case['procedure']} #:run-mode RUN-NONINTERACTIVE #:image {image.get_id()} "
+        f"#:drawables (car (gimp-image-get-layers {image.get_id()})) #:{case['name']} {told})",
+    )
+    return _ended(procedure.run(config))
+
+
+def _ended(values: Any) -> list[str]:
+    """The status of a call, and its sentence if there is one."""
+    return [status_name(values.index(0)), str(values.index(1)) if values.length() > 1 else ""]
 
 
 def check_script(options: dict[str, Any]) -> list[list[str]]:
