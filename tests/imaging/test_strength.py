@@ -17,7 +17,8 @@ TEXTURE = RNG.random((5, 7, 1), dtype=np.float32) - np.float32(0.5)
 @pytest.mark.parametrize(("s", "t"), [(0.5, 0.0), (0.5, 1.0), (1.0, 0.3), (0.25, 0.75)])
 def test_the_formula_is_that_of_the_sliders(s, t):
     """The result is (1 - s) base + s (SR + t texture), the texture in all channels alike."""
-    wanted = (1 - s) * BASE + s * (SR + t * TEXTURE)
+    full = SR + t * TEXTURE
+    wanted = full if s == 1.0 else (1 - s) * BASE + s * np.clip(full, 0, 1)
     np.testing.assert_allclose(strength.mix(SR, BASE, TEXTURE, s, t), wanted, atol=1e-6)
 
 
@@ -25,6 +26,13 @@ def test_the_ends_are_exact():
     """At strength 0 the base itself comes back, at 100 without texture the network's result itself."""
     assert strength.mix(None, BASE, None, 0.0, 1.0) is BASE
     assert strength.mix(SR, None, None, 1.0, 0.0) is SR
+
+
+def test_an_overshoot_does_not_shine_through():
+    """White stays white where the plain resize is whiter, and black where the network is blacker."""
+    white, whiter = np.ones((1, 1, 3), np.float32), np.full((1, 1, 3), 1.2, np.float32)
+    np.testing.assert_array_equal(strength.mix(0.5 * white, whiter, None, 0.5, 0.0), 0.75 * white)
+    np.testing.assert_array_equal(strength.mix(-whiter, white, None, 0.75, 0.0), 0.25 * white)
 
 
 def test_nothing_is_changed_in_place():

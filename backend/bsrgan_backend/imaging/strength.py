@@ -1,6 +1,9 @@
 """The two sliders after the network: how much of its result, and how much of the source's texture.
 
 result = (1 - s) · base + s · (SR + t · texture)        s strength, t keep texture, both 0..1
+
+Each summand is clamped to 0..1 first: where the plain resize overshoots black or white, that must not shine through, and
+a preview mixes pictures that hold no more than 0..1.
 """
 
 from __future__ import annotations
@@ -37,7 +40,8 @@ def mix(sr: Floats | None, base: Floats | None, texture: Floats | None, strength
         keep: 0..1.
 
     Returns:
-        (H, W, C) float32, not clamped; `sr` itself where nothing changes it, else a new array.
+        (H, W, C) float32; between the ends of the strength within 0..1, at each end not clamped; `sr` or `base` itself
+        where nothing changes it, else a new array.
     """
     if strength == 0.0:
         assert base is not None
@@ -47,6 +51,9 @@ def mix(sr: Floats | None, base: Floats | None, texture: Floats | None, strength
     if strength == 1.0:
         return result
     assert base is not None
-    mixed: Floats = np.float32(strength) * result
-    mixed += np.float32(1.0 - strength) * base
+    mixed: Floats = np.clip(result, 0.0, 1.0)
+    rest: Floats = np.clip(base, 0.0, 1.0)
+    mixed *= np.float32(strength)
+    rest *= np.float32(1.0 - strength)
+    mixed += rest
     return mixed
