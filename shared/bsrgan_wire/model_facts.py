@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -51,6 +52,15 @@ class ModelFacts:
             if type(packed.get(field.name)) is not kinds[str(field.type)]:
                 raise ValueError(f"{field.name} of a model is missing or of the wrong type")
         return cls(**{field.name: packed[field.name] for field in fields(cls)})
+
+    @classmethod
+    def read_all(cls, packed: Iterable[Mapping[str, Any]]) -> tuple[ModelFacts, ...]:
+        """The models of a report, without those that cannot be read."""
+        models = []
+        for one in packed:
+            with contextlib.suppress(ValueError):
+                models.append(cls.read(one))
+        return tuple(models)
 
 
 def _cut(text: str) -> str:

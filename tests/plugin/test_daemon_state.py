@@ -10,8 +10,13 @@ import pytest
 from bsrgan_plugin import daemon_state
 from bsrgan_plugin.daemon_state import Watch, of_report
 from bsrgan_plugin.outcomes import NotInstalled
+from bsrgan_wire.messages import ModelsReport
+from bsrgan_wire.model_facts import ModelFacts
 
 DEADLINE_S = 20.0
+FACTS = ModelFacts(
+    "a", "A net", "For photos.", "MIT", "https://a.org/x/y.pth", 4, 7, is_installed=True, is_default=True
+)
 
 
 def test_a_ready_daemon_names_device_and_model():
@@ -56,7 +61,9 @@ def test_a_daemon_without_models_is_a_problem_with_a_way_out():
     """With no model installed the filter would fail, and the line says how to get one."""
     state = of_report({"models": [], "device": "cpu"})
     assert state.is_problem
+    assert "“More models…”" in state.text
     assert "gimp-bsrgan models download" in state.text
+    assert state.is_known
 
 
 def test_a_filter_that_needs_no_model_has_no_problem_without_one():
@@ -70,6 +77,17 @@ class FakeClient:
     """Answers STATUS from a list; when it is empty the connection is lost."""
 
     answers: queue.SimpleQueue = queue.SimpleQueue()
+    is_new = True
+    asked = 0
+
+    def tells_models(self):
+        """Whether this daemon knows the question."""
+        return self.is_new
+
+    def models(self):
+        """One model, and one that cannot be read; counts the questions."""
+        type(self).asked += 1
+        return ModelsReport(models=(FACTS.packed(), {"id": 5}))
 
     def __enter__(self):
         return self
@@ -90,6 +108,7 @@ def told(monkeypatch):
     """States of a watch, with a daemon that is always found and asked without pauses."""
     monkeypatch.setattr(daemon_state, "ASK_INTERVAL_S", 0.01)
     FakeClient.answers = queue.SimpleQueue()
+    FakeClient.is_new, FakeClient.asked = True, 0
     return queue.SimpleQueue()
 
 
@@ -111,6 +130,22 @@ def test_the_watch_survives_a_daemon_that_goes_and_comes(told, monkeypatch):
     assert [state.is_problem for state in states] == [False, True, False]
     assert "Connection reset" in states[1].text
     assert states[2].models == ("a", "b")
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_facts_of_models_are_asked_once_for_each_list(told, monkeypatch, is_new):
+    """Licence and origin come with the state, asked again only when the list changes and never of an old daemon."""
+    monkeypatch.setattr(daemon_state.connection, "open_client", find)
+    FakeClient.is_new = is_new
+    watch = Watch("", told.put)
+    watch.start()
+    for models in (["a"], ["a"], ["a", "b"]):
+        FakeClient.answers.put({"models": models})
+    states = [told.get(timeout=DEADLINE_S) for _ in range(3)]
+    FakeClient.answers.put({"models": ["a", "b"]})
+    watch.stop()
+    assert [state.facts for state in states] == [(FACTS,) if is_new else ()] * 3
+    assert FakeClient.asked == (2 if is_new else 0)
 
 
 def test_a_missing_installation_is_told_and_looked_for_again(told, monkeypatch):

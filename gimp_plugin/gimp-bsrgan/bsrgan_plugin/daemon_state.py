@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bsrgan_plugin import connection, outcomes
 from bsrgan_plugin.translation import _
+from bsrgan_wire.model_facts import ModelFacts
 
 ASK_INTERVAL_S = 2.0
 
@@ -23,6 +24,8 @@ class DaemonState:
         is_problem: the filter would fail now.
         models: ids of the installed models.
         default_model: the id that an empty `model` means; empty when unknown.
+        facts: what is known of the models, and of published ones that are not installed.
+        is_known: the daemon has told its models, even if there are none.
     """
 
     text: str
@@ -30,6 +33,8 @@ class DaemonState:
     is_problem: bool = False
     models: tuple[str, ...] = ()
     default_model: str = ""
+    facts: tuple[ModelFacts, ...] = ()
+    is_known: bool = False
 
 
 def connecting() -> DaemonState:
@@ -58,8 +63,8 @@ def of_report(report: Mapping[str, Any], *, needs_model: bool = True, own_jobs: 
     models = tuple(str(name) for name in report.get("models") or ())
     default = str(report.get("default_model") or "")
     if not models and needs_model:
-        text = _("No model is installed: get one with 'gimp-bsrgan models download'.")
-        return DaemonState(text, is_problem=True)
+        text = _("No model is installed: get one with “More models…”, or with 'gimp-bsrgan models download'.")
+        return DaemonState(text, is_problem=True, default_model=default, is_known=True)
     parts = [_("The daemon is ready")]
     if device := str(report.get("device_name") or ""):
         parts.append(device)
@@ -67,7 +72,7 @@ def of_report(report: Mapping[str, Any], *, needs_model: bool = True, own_jobs: 
         parts.append(_("{model} is loaded").format(model=loaded))
     if waiting := _jobs(report, own_jobs):
         parts.append(waiting)
-    return DaemonState(" · ".join(parts), models=models, default_model=default)
+    return DaemonState(" · ".join(parts), models=models, default_model=default, is_known=True)
 
 
 def _jobs(report: Mapping[str, Any], own: int) -> str:
@@ -126,9 +131,14 @@ class Watch:
         with connection.open_client(
             self._endpoint, idle=self._check, on_starting=lambda: self._say(starting())
         ) as client:
+            known: tuple[tuple[str, ...], str] | None = None
+            facts: tuple[ModelFacts, ...] = ()
             while not self._stopped.is_set():
                 report, own = client.status(), self._own_jobs()
-                self._say(of_report(report, needs_model=self._needs_model, own_jobs=own))
+                state = of_report(report, needs_model=self._needs_model, own_jobs=own)
+                if known != (state.models, state.default_model) and client.tells_models():
+                    known, facts = (state.models, state.default_model), ModelFacts.read_all(client.models().models)
+                self._say(replace(state, facts=facts))
                 self._stopped.wait(ASK_INTERVAL_S)
 
     def _check(self) -> None:

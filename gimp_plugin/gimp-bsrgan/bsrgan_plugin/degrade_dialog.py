@@ -13,7 +13,7 @@ from gi.repository import Gimp, GimpUi, GLib, GObject, Gtk  # noqa: E402
 from bsrgan_plugin import accessible_names, daemon_state, help_button, small_screens  # noqa: E402
 from bsrgan_plugin.argument_rows import WordRow, limit  # noqa: E402
 from bsrgan_plugin.daemon_state import DaemonState  # noqa: E402
-from bsrgan_plugin.daemon_widgets import SPACING_PX, ModelRow, StateLine  # noqa: E402
+from bsrgan_plugin.daemon_widgets import SPACING_PX, StateLine  # noqa: E402
 from bsrgan_plugin.degrade_arguments import LOCK, degradation_of  # noqa: E402
 from bsrgan_plugin.degrade_options import (  # noqa: E402
     ENLARGEMENTS,
@@ -26,6 +26,7 @@ from bsrgan_plugin.degrade_options import (  # noqa: E402
     scale_titles,
 )
 from bsrgan_plugin.live_preview import LivePreview  # noqa: E402
+from bsrgan_plugin.model_row import ModelRow  # noqa: E402
 from bsrgan_plugin.outputs import OutputMode, Source  # noqa: E402
 from bsrgan_plugin.preview_column import PreviewColumn  # noqa: E402
 from bsrgan_plugin.recipe_box import RecipeBox  # noqa: E402

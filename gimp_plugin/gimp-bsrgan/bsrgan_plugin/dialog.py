@@ -13,8 +13,9 @@ from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 from bsrgan_plugin import accessible_names, daemon_state, forecast, help_button, small_screens  # noqa: E402
 from bsrgan_plugin.argument_rows import WordRow, limit  # noqa: E402
 from bsrgan_plugin.daemon_state import DaemonState  # noqa: E402
-from bsrgan_plugin.daemon_widgets import SPACING_PX, ModelRow, StateLine, line  # noqa: E402
+from bsrgan_plugin.daemon_widgets import SPACING_PX, StateLine, line  # noqa: E402
 from bsrgan_plugin.layers import format_of  # noqa: E402
+from bsrgan_plugin.model_row import ModelChooser  # noqa: E402
 from bsrgan_plugin.outcomes import Refusal  # noqa: E402
 from bsrgan_plugin.outputs import Placement, Source  # noqa: E402
 from bsrgan_plugin.preview_column import PreviewColumn  # noqa: E402
@@ -67,7 +68,7 @@ class _UpscaleDialog:
         self._dialog.set_ok_label(_("_Upscale"))
         help_button.attach(self._dialog, "upscale")
         accessible_names.attach(self._dialog)
-        self._models = ModelRow(config, _("_Model"))
+        self._models = ModelChooser(config, _("_Model"))
         self._state = StateLine()
         self._forecast = line()
         endpoint = config.get_property("endpoint") or ""
