@@ -15,6 +15,8 @@ TITLE = "^BSRGAN Upscale$"
 DONE = "shows what the run"
 SIDE_PX = 480
 """Of the view, as long as nobody enlarges the dialog; it may be higher where the column beside it is."""
+FRAME_PX = 4
+"""The frame of a view that has the focus is no thicker."""
 WIDTH, HEIGHT = 1200, 800
 """Of the result; the view shows a part of it at its own size."""
 THUMBNAIL = (32, 45)
@@ -80,6 +82,7 @@ def test_dialog(cancellable_gimp, cancellable, tmp_path):
     assert "Traceback" not in log
     assert "bsrgan" not in log.lower()
     result = np.frombuffer(bytes.fromhex(told["pixels"]), np.uint8).reshape(HEIGHT, WIDTH, 3).astype(np.int16)
-    seen = corner[top : top + SIDE_PX, left + 103 : left + SIDE_PX]
-    wanted = result[TOP_PX : TOP_PX + SIDE_PX, LEFT_PX + 103 : LEFT_PX + SIDE_PX]
+    inside = slice(FRAME_PX, SIDE_PX - FRAME_PX), slice(103, SIDE_PX - FRAME_PX)
+    seen = corner[top : top + SIDE_PX, left : left + SIDE_PX][inside]
+    wanted = result[TOP_PX : TOP_PX + SIDE_PX, LEFT_PX : LEFT_PX + SIDE_PX][inside]
     assert np.abs(seen - wanted).max() <= 1
