@@ -124,6 +124,12 @@ class Screen:
         path.write_bytes(inside.read_bytes())
         return path
 
+    def picture(self, window: Window) -> bytes:
+        """A window with its frame, as a PNG file's bytes."""
+        inside = self._session.base / "window.png"
+        self._checked("import", "-frame", "-window", window.id, str(inside))
+        return inside.read_bytes()
+
     def log(self) -> str:
         """What GIMP, its plug-ins and the X server printed."""
         return self._log.read_text("utf-8", "replace")
