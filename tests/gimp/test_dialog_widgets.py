@@ -45,3 +45,16 @@ def test_help_opens_the_manual(outcome, check):
     name = check.partition("[")[2].rstrip("]")
     assert told["button"].endswith(f"/plug-ins/gimp-bsrgan/help/de/{name}.html")
     assert told["f1"] == told["button"]
+
+
+@pytest.mark.parametrize("check", ["check_remarks"])
+def test_remarks_before_the_run(outcome):
+    """What becomes of a special layer can be read before the run and follows the output; a plain one has none."""
+    new_layer, new_image, plain = outcome.unwrap()
+    assert [line.partition(" is ")[0].partition(" becomes ")[0] for line in new_layer] == [
+        "The indexed picture",
+        "The layer",
+    ]
+    assert new_image[0].startswith("The new picture is RGB")
+    assert new_image[1:] == new_layer[1:]
+    assert plain == []

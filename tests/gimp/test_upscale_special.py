@@ -27,7 +27,7 @@ def test_worked_on_as_something_else(outcome, word):
 
 @pytest.mark.parametrize("check", cases(INSIDE, "check_floating"))
 def test_floating_selection(outcome, check):
-    """A floating selection is upscaled, and a person is told when it became a layer."""
+    """A floating selection is upscaled, and a person is told when it becomes a layer."""
     told = outcome.unwrap()
     assert bool(told) == ("new-image" not in check)
 

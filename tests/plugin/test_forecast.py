@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bsrgan_plugin.forecast import Rates, memory, told
+from bsrgan_plugin.forecast import Rates, memory, told, told_of_disk
 from bsrgan_plugin.outputs import Size
 
 
@@ -28,6 +28,11 @@ def test_a_run_is_told_with_size_memory_and_time():
     )
     assert told([Size(8, 6)], 192, None).endswith("Time on this device: not measured yet")
     assert told([Size(8, 6), Size(4, 4)], 256, None).startswith("2 results, the first 8 × 6 px, 0.256 kB in GIMP")  # noqa: RUF001
+
+
+def test_the_disk_is_told():
+    """What a job keeps on disk is told in the same units."""
+    assert "also needs 16.8 MB of disk" in told_of_disk(16_777_216)
 
 
 @pytest.mark.parametrize(

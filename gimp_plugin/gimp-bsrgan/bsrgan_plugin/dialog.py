@@ -20,6 +20,7 @@ from bsrgan_plugin.outcomes import Refusal  # noqa: E402
 from bsrgan_plugin.outputs import Placement, Source  # noqa: E402
 from bsrgan_plugin.preview_column import PreviewColumn  # noqa: E402
 from bsrgan_plugin.preview_patches import run_px  # noqa: E402
+from bsrgan_plugin.remarks_label import Remarks  # noqa: E402
 from bsrgan_plugin.size_box import SizeBox  # noqa: E402
 from bsrgan_plugin.sizing_arguments import sizing_of  # noqa: E402
 from bsrgan_plugin.targets import check_size  # noqa: E402
@@ -71,6 +72,7 @@ class _UpscaleDialog:
         self._models = ModelChooser(config, _("_Model"))
         self._state = StateLine()
         self._forecast = line()
+        self._remarks = Remarks(layers)
         endpoint = config.get_property("endpoint") or ""
         self._live = UpscalePreview(
             layers[0], sources[0], endpoint, self._on_zoomed, self._show_status, self._on_changed
@@ -122,6 +124,7 @@ class _UpscaleDialog:
             WordRow(self._config, "precision", precision_titles()).widget,
             WordRow(self._config, "output", output_titles()).widget,
             self._forecast,
+            self._remarks.widget,
         ):
             part.show_all()
             column.pack_start(part, False, False, 0)
@@ -140,10 +143,13 @@ class _UpscaleDialog:
             options, placements = self._asked()
         except Refusal as refusal:
             self._forecast.set_text("")
+            self._remarks.hide()
             self._live.refuse(str(refusal))
             return
         self._live.show(options, placements[0])
         self._forecast.set_text(self._told(placements))
+        self._forecast.set_tooltip_text(forecast.told_of_disk(self._disk_bytes(placements)))
+        self._remarks.show(options.mode)
 
     def _asked(self) -> tuple[Options, list[Placement]]:
         options, asked = options_of(self._config), sizing_of(self._config)
@@ -160,6 +166,14 @@ class _UpscaleDialog:
         )
         pixels = sum(run_px(source.area.size, size) for source, size in zip(self._sources, results, strict=True))
         return forecast.told(results, held, self._live.seconds(pixels))
+
+    def _disk_bytes(self, placements: list[Placement]) -> int:
+        """What travels of the largest job: the daemon does one layer after the other."""
+        return max(
+            (source.area.width * source.area.height + placement.result.width * placement.result.height)
+            * format_of(layer).pixel_bytes
+            for layer, source, placement in zip(self._layers, self._sources, placements, strict=True)
+        )
 
     def _on_zoomed(self, zoom: int) -> None:
         self._preview.show_zoom(zoom)

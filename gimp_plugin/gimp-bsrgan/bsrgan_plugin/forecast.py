@@ -59,6 +59,12 @@ def told(results: list[Size], result_bytes: int, seconds: float | None) -> str:
     )
 
 
+def told_of_disk(count: int) -> str:
+    """A sentence about the bytes that the daemon keeps of a job: the picture and its result."""
+    text = _("While it works, the daemon also needs {memory} of disk for what is sent and for the result.")
+    return text.format(memory=memory(count))
+
+
 def memory(count: int) -> str:
     """Bytes for people, such as `48 MB`."""
     value = max(count, 1) / 1000

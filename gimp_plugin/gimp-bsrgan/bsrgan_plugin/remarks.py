@@ -8,13 +8,18 @@ from bsrgan_plugin.outputs import OutputMode
 from bsrgan_plugin.translation import _
 
 
+def remarks_of_all(layers: list[Gimp.Layer], mode: OutputMode) -> tuple[str, ...]:
+    """Sentences for all layers of a run, each once."""
+    return tuple(dict.fromkeys(note for layer in layers for note in remarks(layer, mode)))
+
+
 def remarks(layer: Gimp.Layer, mode: OutputMode) -> list[str]:
-    """Sentences for a layer before it is worked on; none for a plain one."""
+    """Sentences for a layer before it is worked on, right before and after the run; none for a plain one."""
     found = []
     if layer.is_indexed() and mode is OutputMode.NEW_IMAGE:
         found.append(_("The new picture is RGB: the palette of an indexed picture has no room for new colours."))
     elif layer.is_indexed():
-        found.append(_("The indexed picture was converted to RGB: its palette has no room for new colours."))
+        found.append(_("The indexed picture becomes RGB: its palette has no room for new colours."))
     if layer.is_group():
         found.append(_("The result of the layer group is one layer with what the group shows."))
     elif layer.is_text_layer():
@@ -22,7 +27,7 @@ def remarks(layer: Gimp.Layer, mode: OutputMode) -> list[str]:
     elif type(layer) is not Gimp.Layer:
         found.append(_("The result of the vector or link layer is pixels."))
     if layer.is_floating_sel() and mode is not OutputMode.NEW_IMAGE:
-        found.append(_("The floating selection became a layer."))
+        found.append(_("The floating selection becomes a layer."))
     if any(live.get_visible() for live in layer.get_filters()):
         found.append(_("The result holds the live filters as they look; they can be edited on the old layer only."))
     if not layer.get_visible():

@@ -92,6 +92,37 @@ def check_manual(options: dict[str, Any], case: dict[str, Any]) -> dict[str, str
     return told
 
 
+def check_remarks(options: dict[str, Any]) -> list[list[str]]:
+    """What the upscale dialog says of a hidden layer of an indexed picture, for each output; then of a plain layer."""
+
+    def indexed() -> tuple[Any, Any]:
+        from gi.repository import Gimp
+
+        image, layer = _plain()
+        image.convert_indexed(Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE, 16, False, False, "")
+        layer.set_visible(False)
+        return image, layer
+
+    def look(dialog: Any) -> list[list[str]]:
+        config = dialog.get_property("config")
+        told = []
+        for output in ("new-layer", "new-image"):
+            config.set_property("output", output)
+            told.append(_small_text(dialog))
+        return told
+
+    case = {"name": "upscale", "language": "C"}
+    return [*_in_dialog(case, look, indexed), _in_dialog(case, _small_text)]
+
+
+def _small_text(dialog: Any) -> list[str]:
+    """The lines of the label in small letters, where it is seen."""
+    from gi.repository import Gtk
+
+    labels = [widget for widget in _below(dialog) if isinstance(widget, Gtk.Label) and widget.get_visible()]
+    return [line for label in labels if "<small>" in label.get_label() for line in label.get_text().splitlines()]
+
+
 def _help_button(dialog: Any) -> Any:
     """The one button on the other side of the dialog's row of buttons."""
     area = dialog.get_action_area()
@@ -128,8 +159,15 @@ def _opened(file: Path) -> str:
     return told
 
 
-def _in_dialog(case: dict[str, Any], look: Callable[[Any], Any]) -> Any:
-    """Open a dialog, call `look` with its window when it is on the screen, and close it again."""
+def _plain() -> tuple[Any, Any]:
+    """A picture, and its layer."""
+    return new_image(WIDTH, HEIGHT, "RGB", 1)
+
+
+def _in_dialog(
+    case: dict[str, Any], look: Callable[[Any], Any], picture: Callable[[], tuple[Any, Any]] = _plain
+) -> Any:
+    """Open a dialog for a picture, call `look` with its window when it is on the screen, and close it again."""
     _find_plugin(case["language"])
     import gi
 
@@ -140,7 +178,7 @@ def _in_dialog(case: dict[str, Any], look: Callable[[Any], Any]) -> Any:
 
     found: list[Any] = []
     drawn: list[bool] = []
-    image, layer = new_image(WIDTH, HEIGHT, "RGB", 1)
+    image, layer = picture()
     procedure = _procedure(case["name"])
     config = procedure.create_config()
     config.set_property("endpoint", "/nowhere/daemon.json")
