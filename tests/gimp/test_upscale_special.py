@@ -16,6 +16,7 @@ INSIDE = "upscale_special"
         *((check, "RGB") for check in cases(INSIDE, "check_indexed")),
         ("check_text", "text"),
         ("check_vectors", "vector"),
+        ("check_link", "link"),
         ("check_hidden", "hidden"),
     ],
 )

@@ -193,6 +193,35 @@ def check_vectors(options: dict[str, Any]) -> list[str]:
     return told
 
 
+def check_link(options: dict[str, Any]) -> list[str]:
+    """A link layer, where GIMP has them, is upscaled as its pixels; it stays a link to its file."""
+    from gi.repository import Gimp, Gio
+
+    if not hasattr(Gimp, "LinkLayer"):
+        return ["GIMP 3.0 has no vector or link layers."]
+    file = Gio.File.new_for_path(str(Path(options["scratch"]) / "linked.png"))
+    linked, _pixels = new_image(20, 14, "RGB", 2)
+    assert Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, linked, file, None)
+    image, _below = new_image(60, 40, "RGB", 1)
+    layer = Gimp.LinkLayer.new(image, file)
+    image.insert_layer(layer, None, 0)
+    layer.set_offsets(7, 5)
+    wanted = expected(options, layer, 2)
+    told = remarks_of(layer, "same-size")
+    ended = upscale(image, layer, output="new-image", scale=2)
+    assert ended.status == "SUCCESS", ended.text
+    assert bytes_of(ended.layer) == wanted
+    ended = upscale(image, layer, output="same-size")
+    assert ended.status == "SUCCESS", ended.text
+    assert list(ended.layer.get_offsets())[1:] == [7, 5]
+    assert Gimp.Item.id_is_link_layer(layer.get_id())
+    assert layer.get_file().equal(file)
+    ended = upscale(image, layer, scale=3)
+    assert ended.status == "SUCCESS", ended.text
+    assert list(ended.layer.get_offsets())[1:] == [21, 15]
+    return told
+
+
 def check_floating(options: dict[str, Any], case: dict[str, Any]) -> list[str]:
     """A floating selection is upscaled; where the result joins the picture, it becomes a layer first."""
     from gi.repository import Gimp
