@@ -106,16 +106,18 @@ def test_depth_and_channels_stay(installation, tmp_path, channels, name, dtype, 
 
 
 def test_profile_exif_and_orientation_are_kept(installation, tmp_path):
-    """A turned JPEG comes out upright, with its colour profile and Exif."""
+    """A turned JPEG comes out upright, with its colour profile, Exif and size on paper."""
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "Camera"
-    Image.fromarray(np.full((8, 16, 3), 99, np.uint8)).save(tmp_path / "a.jpg", icc_profile=icc, exif=exif)
+    pixels = np.full((8, 16, 3), 99, np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", icc_profile=icc, exif=exif, dpi=(300, 300))
     assert installation("upscale", tmp_path / "a.jpg", "-o", tmp_path / "b.png").returncode == 0
     with Image.open(tmp_path / "b.png") as result:
         assert result.size == (32, 64)
         assert result.info["icc_profile"] == icc
         assert result.getexif()[0x010F] == "Camera"
+        assert result.info["dpi"] == pytest.approx((1200, 1200), rel=1e-4)
         assert result.getexif().get(0x0112, 1) == 1
 
 

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from bsrgan_backend.cli.batch import Item
 from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.progress import bar, duration_text
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.imaging.pictures import Picture, read_picture, write_picture
+from bsrgan_backend.imaging.pictures import Picture, enlarged, read_picture, write_picture
 from bsrgan_backend.worker import sizes
 from bsrgan_wire import limits, places
 from bsrgan_wire.client import Client, JobCancelled, JobRequest
@@ -198,7 +198,7 @@ def run(prepared: Prepared, client: Client, show: Callable[[str], None]) -> Done
     with interrupts() as is_interrupted:
         state = _exchange(client, request, send, take, on_event, is_interrupted)
     show(_("writing"))
-    write_picture(prepared.target, replace(prepared.picture, pixels=result))
+    write_picture(prepared.target, enlarged(prepared.picture, result))
     notes = (*prepared.picture.notes, *state.notes)
     return Done(prepared.target, result.shape[:2], time.monotonic() - began, state.model, notes)
 

@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 
+from bsrgan_backend.imaging.pictures import exif_entries
 from bsrgan_backend.imaging.pixels import Pixels
 
 _ORIENTATION = 0x0112
@@ -47,11 +48,11 @@ def reset(exif: bytes) -> tuple[bytes, int]:
         The Exif without prefix, and the orientation that it had (1 when none).
     """
     data = bytearray(exif.removeprefix(_PREFIX))
-    order = {b"II": "<", b"MM": ">"}.get(bytes(data[:2]))
-    if order is None:
+    order = exif_entries.order_of(data)
+    if not order:
         return b"", 1
     try:
-        position = _entry(data, order)
+        position = exif_entries.find(data, order, _ORIENTATION, exif_entries.SHORT)
         if position is None:
             return bytes(data), 1
         (orientation,) = struct.unpack_from(order + "H", data, position)
@@ -59,14 +60,3 @@ def reset(exif: bytes) -> tuple[bytes, int]:
     except struct.error:
         return bytes(data), 1
     return bytes(data), orientation
-
-
-def _entry(data: bytearray, order: str) -> int | None:
-    """Where the orientation's value stands in the first directory."""
-    (first,) = struct.unpack_from(order + "I", data, 4)
-    (count,) = struct.unpack_from(order + "H", data, first)
-    for index in range(count):
-        entry = first + 2 + 12 * index
-        if struct.unpack_from(order + "HH", data, entry) == (_ORIENTATION, 3):
-            return int(entry) + 8
-    return None

@@ -21,6 +21,7 @@ from bsrgan_backend.imaging.pictures.picture import Picture
 from bsrgan_backend.imaging.pixels import PixelFormat
 
 _JPEG_QUALITY = 95
+_JPEG_DPI = 65_535
 _JPEG_SIDE_PX, _WEBP_SIDE_PX = 65_500, 16_383
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -82,7 +83,8 @@ def _write_jpeg(file: BinaryIO, picture: Picture) -> None:
             raise BackendError("BAD_PARAM", "JPEG cannot hold transparency; choose .png, .tif or .webp.")
         picture = replace(picture, pixels=np.ascontiguousarray(picture.pixels[..., :-1]))
     _require_sides(picture, _JPEG_SIDE_PX, "JPEG")
-    extra = {"dpi": picture.dpi} if picture.dpi else {}
+    # JFIF has two bytes for it.
+    extra = {"dpi": picture.dpi} if picture.dpi and max(picture.dpi) < _JPEG_DPI else {}
     # Exif in JPEG lives in one segment of at most 64 KiB.
     exif = b"Exif\x00\x00" + picture.exif if 0 < len(picture.exif) <= 65_000 else b""
     _save(file, picture, "JPEG", quality=_JPEG_QUALITY, subsampling=0, exif=exif, **extra)
