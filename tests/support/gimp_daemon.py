@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,17 @@ def _environ(root: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def served(root: Path) -> Iterator[None]:
+def served(
+    root: Path,
+    program: Sequence[str] = ("-m", "bsrgan_backend.cli.main", "serve"),
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[None]:
     """Run a daemon for `root` on the host until the end of the block.
+
+    Args:
+        root: the folder that holds everything.
+        program: what Python runs.
+        environ: more environment variables for it.
 
     Raises:
         AssertionError: it did not start, or did not end cleanly; with what it printed.
@@ -93,7 +102,7 @@ def served(root: Path) -> Iterator[None]:
     log = root / "serve.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bsrgan_backend.cli.main", "serve"], env=_environ(root), stdout=out, stderr=out
+            [sys.executable, *program], env=_environ(root) | dict(environ or {}), stdout=out, stderr=out
         )
     try:
         end = time.monotonic() + START_S
