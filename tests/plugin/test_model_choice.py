@@ -42,7 +42,9 @@ def test_licence_and_size_are_told_before_a_download():
     told = model_choice.details(NET)
     for part in ("Photos of unknown origin.", "Licence: Apache-2.0", f"From: {NET.source}", "Download: 67 MB"):
         assert part in told.splitlines()
-    assert "Download" not in model_choice.details(OWN)
+    own = model_choice.details(OWN)
+    assert "Download" not in own
+    assert "Licence: unknown" in own
     assert model_choice.state(replace(NET, size_bytes=0)) == "size unknown"
 
 

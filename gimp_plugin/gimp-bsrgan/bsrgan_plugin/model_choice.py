@@ -40,12 +40,8 @@ def label(model: ModelFacts) -> str:
 
 def about(model: ModelFacts) -> str:
     """Licence and origin in one short line."""
-    return f"{licence(model)} · {_origin(model.source)}"
-
-
-def licence(model: ModelFacts) -> str:
-    """The licence of the weights."""
-    return _("licence unknown") if model.licence == _UNKNOWN else model.licence
+    licence = _("licence unknown") if model.licence == _UNKNOWN else model.licence
+    return f"{licence} · {_origin(model.source)}"
 
 
 def _origin(source: str) -> str:
@@ -68,12 +64,18 @@ def details(model: ModelFacts) -> str:
     """All that one should know before a model is fetched, in lines."""
     lines = [
         sentence(model.description),
-        _("Licence: {licence}").format(licence=licence(model)),
+        _licence(model),
         _("From: {source}").format(source=model.source),
     ]
     if model.size_bytes and not model.is_installed:
         lines.append(_("Download: {size}").format(size=_size(model.size_bytes)))
     return "\n".join(lines)
+
+
+def _licence(model: ModelFacts) -> str:
+    if model.licence == _UNKNOWN:
+        return _("Licence: unknown; ask whoever the file is from.")
+    return _("Licence: {licence}").format(licence=model.licence)
 
 
 def spoken(model: ModelFacts) -> str:
