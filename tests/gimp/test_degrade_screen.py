@@ -41,7 +41,7 @@ def test_dialog(cancellable_gimp, cancellable, tmp_path):
         log = cancellable_gimp.base / "screen.log"
         dialog = screen.wait_window(TITLE)
         screen.wait(lambda: "Result: 1200" in screen.read(dialog), "the preview")
-        screen.keys("alt+n")
+        screen.keys("alt+o")
         screen.wait(lambda: bool(gimp_daemon.status(cancellable)["model"]), "the network")
         screen.wait_text("^BSRGAN Degradation$", "Upscaling")
         screen.shot("d1-progress")
@@ -61,7 +61,7 @@ def test_dialog(cancellable_gimp, cancellable, tmp_path):
         screen.park_pointer()
         after = shown(screen.shot("d3-divider"))
         screen.activate(dialog)
-        screen.keys("alt+n")
+        screen.keys("alt+o")
         screen.wait(lambda: batch.outcomes(log)[names[1]].state == "passed", "the end of the second run", 90)
         outcomes = batch.outcomes(log)
         assert "Traceback" not in screen.log()

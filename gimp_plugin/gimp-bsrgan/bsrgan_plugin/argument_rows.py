@@ -57,5 +57,8 @@ def limit(widget: Gtk.Widget, least: float, most: float) -> None:
     """Give a number's widget the range of its argument; GIMP has given it the wide one that scripts meet."""
     if isinstance(widget, Gtk.SpinButton):
         widget.set_range(least, most)
+        if isinstance(widget, GimpUi.SpinScale):
+            # Its bar would still show a place within the wide range.
+            widget.set_scale_limits(least, most)
     elif isinstance(widget, Gtk.Container):
         widget.forall(limit, least, most)
