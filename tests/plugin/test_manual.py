@@ -13,7 +13,15 @@ from bsrgan_plugin import degrade_options, manual
 from support import catalogs, translatable
 
 MODULES = {
-    "upscale": ("upscale_procedure", "sizing_arguments", "dialog", "size_box", "preview_column"),
+    "upscale": (
+        "upscale_procedure",
+        "sizing_arguments",
+        "dialog",
+        "size_box",
+        "preview_column",
+        "model_row",
+        "model_window",
+    ),
     "degrade": ("degrade_procedure", "degrade_dialog", "recipe_box", "preview_column"),
 }
 """The modules of each dialog; the second is the page's name too."""
@@ -84,17 +92,17 @@ def arguments(name: str) -> set[str]:
 
 
 def labels(name: str) -> set[str]:
-    """The English labels of a dialog that have a letter to press; menu entries, which end with "…", are left out."""
+    """The English labels of a dialog that have a letter to press; menu entries are left out."""
     modules = {f"gimp_plugin/gimp-bsrgan/bsrgan_plugin/{module}.py" for module in MODULES[name]}
     with_letter = {
         text for text, places in translatable.plugin_texts().items() if modules & set(places) and "_" in text
     }
-    return {text for text in with_letter if "…" not in text}
+    return {text for text in with_letter if not text.endswith("…") or "BSRGAN" not in text}
 
 
 def plain(label: str) -> str:
     """A label as it is read, without the sign of its letter."""
-    return re.sub(r"\(_\w\)$", "", label).replace("_", "")
+    return re.sub(r"\(_\w\)", "", label).replace("_", "")
 
 
 @pytest.mark.parametrize(("name", "language"), PAGES)
