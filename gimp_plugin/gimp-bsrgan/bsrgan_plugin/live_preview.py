@@ -13,7 +13,8 @@ from bsrgan_plugin.layers import STRIP_ROWS, RowReader, as_seen, format_of
 from bsrgan_plugin.outcomes import Refusal
 from bsrgan_plugin.outputs import OutputMode, Source
 from bsrgan_plugin.pixel_file import PixelFile
-from bsrgan_plugin.preview_jobs import Answer, PreviewJobs, Wish
+from bsrgan_plugin.preview_answers import PreviewAnswers
+from bsrgan_plugin.preview_jobs import Answer, Wish
 from bsrgan_plugin.preview_pictures import Picture
 from bsrgan_plugin.preview_widget import Preview
 from bsrgan_plugin.translation import _, sentence
@@ -21,8 +22,6 @@ from bsrgan_plugin.translation import _, sentence
 
 class LivePreview:
     """Shows the whole result, or a window of it: the same pixels as the run will give.
-
-    Everything here runs in the main thread; only `PreviewJobs` has one of its own, and knows neither GIMP nor GTK.
 
     Attributes:
         preview: the widget's owner.
@@ -50,16 +49,13 @@ class LivePreview:
         self._area = source.area
         self._on_status = on_status
         self._file = PixelFile(source.area.size, self._pixels.pixel_bytes)
-        self._jobs = PreviewJobs(endpoint, self._tell)
+        self._jobs = PreviewAnswers(endpoint, self._take, lambda text: on_status(text, True, False))
         self._copying = contextlib.ExitStack()
         self._reader: RowReader | None = None
         self._layer = layer
         self._copied = 0
         self._idle = 0
         self._asked: Degradation | None = None
-        self._number = 0
-        self._is_open = True
-        self._is_waiting = False
         self.recipe = ""
         self._before, self._after = Picture(self._pixels), Picture(self._pixels)
         self.preview = Preview(source.area.size, self._before, self._after, on_zoom)
@@ -82,11 +78,10 @@ class LivePreview:
     @property
     def is_working(self) -> bool:
         """Whether the daemon has a job of this preview."""
-        return self._is_waiting
+        return self._jobs.is_working
 
     def stop(self) -> None:
         """End everything; may be called while something is under way."""
-        self._is_open = False
         if self._idle:
             GLib.source_remove(self._idle)
         self._jobs.stop()
@@ -118,30 +113,20 @@ class LivePreview:
             told = parameters(self._asked)
         except Refusal as refusal:
             self._jobs.withdraw()
-            self._number = 0
             self._fail(str(refusal))
             return
         size = self._area.size if self._asked.output is OutputMode.SAME_SIZE else None
         request = degrade_request(self._area.size, self._pixels.channels, self._pixels.dtype, size, told)
-        self._number = self._jobs.wish(Wish(request, self._file.rows))
-        self._is_waiting = True
+        self._jobs.wish(Wish(request, self._file.rows))
         self._on_status(_("Working on the preview…"), True, False)
 
-    def _tell(self, number: int, answer: Answer) -> None:
-        GLib.idle_add(self._take, number, answer)
-
-    def _take(self, number: int, answer: Answer) -> bool:
-        if not self._is_open or number != self._number:
-            if answer.pixels is not None:
-                answer.pixels.close()
-        elif answer.pixels is None:
+    def _take(self, answer: Answer) -> None:
+        if answer.pixels is None:
             self._fail(answer.problem)
         else:
             self._show(answer, answer.pixels)
-        return False  # GLib: not again
 
     def _show(self, answer: Answer, pixels: PixelFile) -> None:
-        self._is_waiting = False
         self.recipe = answer.recipe
         self._after.set(pixels)
         self.preview.draw()
@@ -150,7 +135,6 @@ class LivePreview:
         self._on_status("\n".join(told), False, False)
 
     def _fail(self, sentence: str) -> None:
-        self._is_waiting = False
         self.recipe = ""
         self._after.set(None)
         self.preview.draw()

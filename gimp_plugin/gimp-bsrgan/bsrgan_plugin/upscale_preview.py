@@ -11,7 +11,8 @@ from bsrgan_plugin.forecast import Rates
 from bsrgan_plugin.layers import as_seen, format_of
 from bsrgan_plugin.outputs import Area, Placement, Size, Source
 from bsrgan_plugin.pixel_file import PixelFile
-from bsrgan_plugin.preview_jobs import Answer, PreviewJobs, Wish
+from bsrgan_plugin.preview_answers import PreviewAnswers
+from bsrgan_plugin.preview_jobs import Answer, Wish
 from bsrgan_plugin.preview_mixture import Mixture
 from bsrgan_plugin.preview_overview import Overview
 from bsrgan_plugin.preview_patches import (
@@ -48,8 +49,6 @@ _Key = tuple[Hashable, Size]
 class UpscalePreview:
     """Shows a part of the result, the same pixels as the run will give.
 
-    Everything here runs in the main thread; only `PreviewJobs` has one of its own, and knows neither GIMP nor GTK.
-
     Attributes:
         preview: the large view's owner.
         overview: the small one's.
@@ -84,14 +83,13 @@ class UpscalePreview:
         self._after = Mixture(self._before, self._shown_pixels)
         self.preview = Preview(source.area.size, self._before, self._after, on_zoom, self._on_view, SIDE_PX)
         self.overview = Overview(source.area.size, self.preview.view, self.preview.move)
-        self._jobs = PreviewJobs(endpoint, self._tell, self._tell_progress, debounce_s=0.0)
+        self._jobs = PreviewAnswers(endpoint, self._take, lambda text: on_status(text, True, False), debounce_s=0.0)
         self._open = contextlib.ExitStack()
         self._read: LayerPixels | None = None
         self._cache, self._rates = PatchCache(), Rates()
         self._options: Options | None = None
         self._result = source.area.size
         self._timer = 0
-        self._number = 0
         self._wished: tuple[_Key, Place] | None = None
         self._has_failed = False
 
@@ -130,7 +128,7 @@ class UpscalePreview:
     @property
     def is_working(self) -> bool:
         """Whether the daemon has a job of this preview."""
-        return self._wished is not None
+        return self._jobs.is_working
 
     def seconds(self, pixels: int) -> float | None:
         """The time of a run on so many pixels with the last arguments, from what previews took; None: not known."""
@@ -175,7 +173,7 @@ class UpscalePreview:
             return False
         place = place_of(self._area.size, self._result, missing)
         self._wished = (key, place)
-        self._number = self._jobs.wish(self._wish(place, self._options))
+        self._jobs.wish(self._wish(place, self._options))
         self._on_status(_("Working on the preview…"), True, False)
         return False  # GLib: not again
 
@@ -201,9 +199,8 @@ class UpscalePreview:
         if self._timer:
             GLib.source_remove(self._timer)
             self._timer = 0
-        if self._wished is not None:
-            self._jobs.withdraw()
-        self._number, self._wished, self._has_failed = 0, None, False
+        self._jobs.withdraw()
+        self._wished, self._has_failed = None, False
 
     def _side(self, key: _Key) -> int:
         """How much is asked for at once: what takes bearable time, as far as it is known."""
@@ -218,28 +215,16 @@ class UpscalePreview:
 
     # --- answers ---------------------------------------------------------------------------------------------
 
-    def _tell(self, number: int, answer: Answer) -> None:
-        GLib.idle_add(self._take, number, answer)
-
-    def _tell_progress(self, number: int, text: str) -> None:
-        GLib.idle_add(self._show_progress, number, text)
-
-    def _show_progress(self, number: int, text: str) -> bool:
-        if number == self._number:
-            self._on_status(text, True, False)
-        return False  # GLib: not again
-
-    def _take(self, number: int, answer: Answer) -> bool:
+    def _take(self, answer: Answer) -> None:
+        assert self._wished is not None
         try:
-            if number == self._number and self._wished is not None:
-                self._use(answer, *self._wished)
+            self._use(answer, *self._wished)
         finally:
             if answer.pixels is not None:
                 answer.pixels.close()
-        return False  # GLib: not again
 
     def _use(self, answer: Answer, key: _Key, place: Place) -> None:
-        self._number, self._wished = 0, None
+        self._wished = None
         self._has_failed = answer.pixels is None
         if answer.pixels is None:
             self._on_status(answer.problem, False, True)
