@@ -58,3 +58,12 @@ def test_remarks_before_the_run(outcome):
     assert new_image[0].startswith("The new picture is RGB")
     assert new_image[1:] == new_layer[1:]
     assert plain == []
+
+
+@pytest.mark.parametrize("check", ["check_words"])
+def test_lists_of_words(outcome):
+    """Argument and list follow each other both ways, and what older settings call by an unknown word is the default."""
+    *told, titles = outcome.unwrap()
+    words = [answer[-1] if isinstance(answer, list) else answer for answer in told]
+    assert words == ["new-layer", "new-layer", "same-size", "new-image", "new-layer"]
+    assert titles == ["New layer, picture enlarged", "New picture", "New layer, same size"]

@@ -92,6 +92,31 @@ def check_manual(options: dict[str, Any], case: dict[str, Any]) -> dict[str, str
     return told
 
 
+def check_words(options: dict[str, Any]) -> list[Any]:
+    """A list of words follows its argument and sets it; a word that does not exist any more becomes the default."""
+    _find_plugin("C")
+    import gi
+
+    gi.require_version("GimpUi", "3.0")
+    from gi.repository import GimpUi
+
+    from bsrgan_plugin.argument_rows import WordRow
+    from bsrgan_plugin.upscale_options import output_titles
+
+    config = _procedure("upscale").create_config()
+    config.set_property("output", "nowhere")
+    row = WordRow(config, "output", output_titles())
+    (combo,) = (widget for widget in _below(row.widget) if isinstance(widget, GimpUi.StringComboBox))
+    told = [config.get_property("output"), combo.get_active()]
+    config.set_property("output", "same-size")
+    told.append(combo.get_active())
+    combo.set_active("new-image")
+    told.append(config.get_property("output"))
+    # As saved settings from an older version may.
+    config.set_property("output", "nowhere")
+    return [*told, config.get_property("output"), [place[1] for place in combo.get_model()]]
+
+
 def check_remarks(options: dict[str, Any]) -> list[list[str]]:
     """What the upscale dialog says of a hidden layer of an indexed picture, for each output; then of a plain layer."""
 
