@@ -17,7 +17,8 @@ from bsrgan_plugin import degrade_procedure, outcomes, upscale_procedure
 from bsrgan_plugin.translation import DOMAIN, has_catalogs
 
 _PROCEDURES = {module.NAME: module for module in (upscale_procedure, degrade_procedure)}
-ICON = Path(__file__).resolve().parent.parent / "icons" / "gimp-bsrgan.svg"
+ICONS = Path(__file__).resolve().parent.parent / "icons"
+_PREFIX = "plug-in-bsrgan-"
 
 
 class BsrganPlugIn(Gimp.PlugIn):  # type: ignore[misc] # gi has no types
@@ -39,7 +40,8 @@ class BsrganPlugIn(Gimp.PlugIn):  # type: ignore[misc] # gi has no types
         procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
         _PROCEDURES[name].describe(procedure)
         procedure.add_menu_path("<Image>/Filters/Enhance")
-        procedure.set_icon_file(Gio.File.new_for_path(str(ICON)))
+        # GIMP colours its own icons for the theme, but not a file: these have a colour that is seen on light and dark.
+        procedure.set_icon_file(Gio.File.new_for_path(str(ICONS / f"{name[len(_PREFIX) :]}.svg")))
         procedure.set_attribution("gimp-bsrgan", "Apache-2.0", "2026")
         return procedure
 
