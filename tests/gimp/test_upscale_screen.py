@@ -1,4 +1,4 @@
-"""A person at the screen with the upscale dialog: pick a spot, drag the divider, move a slider, run, undo.
+"""A person at the screen with the upscale dialog: pick a spot, drag the divider, move a slider, run, undo, cancel.
 
 GIMP_BSRGAN_SCREENSHOTS=folder python3 tests/run.py tests/gimp/test_upscale_screen.py
 """
@@ -21,8 +21,15 @@ WIDTH, HEIGHT = 1200, 800
 """Of the result; the view shows a part of it at its own size."""
 THUMBNAIL = (32, 45)
 """A place near the thumbnail's upper left corner, from the view's upper right one, px."""
+GIMPS_CANCEL = (1000, 873)
+"""A place on the button in the status bar of GIMP's window, while it shows a progress."""
+RING_PX = 4
+"""Width of what shows that the view has the keys, along its edges."""
 LEFT_PX, TOP_PX = 120, 0
 """The view's first pixel after a click there and one step to the right."""
+
+
+CHECKS = ["check_closed", "check_cancelled", "check_killed", "check_previewed"]
 
 
 def shown(path):
@@ -48,16 +55,41 @@ def is_idle(root):
     return not told["running"] and not told["queue"]
 
 
+def wait_network(screen, root):
+    """Wait until the slow network runs: it is loaded when its name is told."""
+
+    def runs():
+        told = gimp_daemon.status(root)
+        return told["model"] == gimp_daemon.SLOW and told["running"] and not told["queue"]
+
+    screen.wait(runs, "the network")
+
+
+def wait_idle(screen, root):
+    """Wait until the daemon has stopped what was cancelled."""
+    screen.wait(lambda: is_idle(root), "the end of the job")
+
+
 def test_dialog(cancellable_gimp, cancellable, tmp_path):
-    """Cancel ends a preview at work; else it shows the pixels of the result at the spot that was picked; one undo."""
-    batch = cancellable_gimp.batch(gimp_checks.path("upscale_dialog"), ["check_closed", "check_previewed"])
+    """Whoever cancels, and how, finds the picture as it was; else the result is what the preview showed; one undo."""
+    batch = cancellable_gimp.batch(gimp_checks.path("upscale_dialog"), CHECKS)
     with full_gimp(cancellable_gimp, shots=tmp_path, batch=batch) as screen:
+        log_file = cancellable_gimp.base / "screen.log"
         dialog = screen.wait_window(TITLE)
-        # The model is loaded when its name is told: from then on the network runs.
-        screen.wait(lambda: gimp_daemon.status(cancellable)["model"] == gimp_daemon.SLOW, "the network")
+        wait_network(screen, cancellable)
         screen.keys("Escape")
         screen.wait_gone(dialog)
-        screen.wait(lambda: not gimp_daemon.status(cancellable)["running"], "the end of the preview")
+        # The run's network works only after that of the preview has been stopped.
+        dialog = screen.wait_window(TITLE)
+        screen.keys("alt+u")
+        screen.wait_gone(dialog)
+        screen.wait_text(TITLE, "Upscaling")
+        screen.keys("alt+c")
+        screen.wait(lambda: batch.outcomes(log_file)["check_cancelled"].state == "passed", "the end of the run")
+        wait_network(screen, cancellable)
+        screen.shot("u0-gimps-progress")
+        screen.click(*GIMPS_CANCEL)
+        wait_idle(screen, cancellable)
         dialog = screen.wait_window(TITLE)
         screen.wait(lambda: DONE in screen.read(dialog), "the preview")
         screen.park_pointer()
@@ -76,7 +108,10 @@ def test_dialog(cancellable_gimp, cancellable, tmp_path):
         screen.keys("alt+u")
         outcomes = screen.finish(batch, {"undo": ["ctrl+z"]}, deadline_s=60)
         log = screen.log()
-    assert outcomes["check_closed"].unwrap() == {"status": "CANCEL", "same": True}
+    for name in ("check_closed", "check_cancelled"):
+        assert outcomes[name].unwrap() == {"status": "CANCEL", "same": True}
+    killed = outcomes["check_killed"].unwrap()
+    assert (killed["status"] != "SUCCESS", killed["same"]) == (True, True)
     told = outcomes["check_previewed"].unwrap()
     assert (told["status"], told["size"], told["same"]) == ("SUCCESS", [WIDTH, HEIGHT], True), told["text"]
     assert "Traceback" not in log

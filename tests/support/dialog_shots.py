@@ -86,8 +86,8 @@ def _take(screen: Screen, look: Look, dialog: str, title: str, installation: Pat
     done = gimp_daemon.status(installation)["jobs_done"]
     window = screen.wait_window(f"^{title}$")
     if dialog == "degrade":
-        # The dialog opens with a seed that nobody knows; the letter is the same in both languages.
-        screen.keys("alt+e", "ctrl+a")
+        # The small photo twice as large, and a seed that is always the same; letters are those of both languages.
+        screen.keys("alt+f", "plus", "alt+e", "ctrl+a")
         screen.type(f"{SEED}\t")
     screen.wait(lambda: _is_idle(installation, done), "the preview", PREVIEW_S)
     screen.park_pointer()

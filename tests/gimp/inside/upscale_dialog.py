@@ -12,12 +12,27 @@ WIDTH, HEIGHT = 300, 200
 
 def check_closed(options: dict[str, Any]) -> dict[str, Any]:
     """The person goes away while the preview is being made."""
+    return _stopped(run_mode="INTERACTIVE")
+
+
+def check_cancelled(options: dict[str, Any]) -> dict[str, Any]:
+    """The person runs the filter and presses Cancel in the run's own window."""
+    return _stopped(run_mode="INTERACTIVE")
+
+
+def check_killed(options: dict[str, Any]) -> dict[str, Any]:
+    """The person presses Cancel at GIMP's own progress of a script's run, which ends the plug-in's process."""
+    return _stopped(run_mode="NONINTERACTIVE")
+
+
+def _stopped(run_mode: str) -> dict[str, Any]:
+    """Run the slow model until the person stops it; how that ended, and whether the picture is as it was."""
     from gi.repository import Gimp
 
     image, layer = new_image(WIDTH, HEIGHT, "RGB", 1)
     display = Gimp.Display.new(image)
     before = fingerprint(image)
-    ended = upscale(image, layer, run_mode=Gimp.RunMode.INTERACTIVE, model="slow")
+    ended = upscale(image, layer, run_mode=getattr(Gimp.RunMode, run_mode), model="slow")
     same = fingerprint(image) == before
     display.delete()
     return {"status": ended.status, "same": same}
