@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from bsrgan_backend.models import synthetic
+from bsrgan_wire import places, rendezvous
+from bsrgan_wire.client import Client
 from support import gimp_daemon, published, weights_host
 from support import weight_files as files
 from support.gimp_screen import full_gimp
@@ -72,7 +74,13 @@ def used(screen, root, jobs):
     return gimp_daemon.status(root)["model"]
 
 
-def fetch(screen, host):
+def phase(root):
+    """What has become of the daemon's latest transfer."""
+    with Client.connect(rendezvous.read(places.rendezvous_file(root)), name="test") as client:
+        return client.models().phase
+
+
+def fetch(screen, root, host):
     """Get the first model: closed and opened again on the way, cancelled, and then for good."""
     host.behaviours[:] = ["hang"]
     window = screen.wait_text(MODELS, "Apache-2.0")
@@ -82,6 +90,7 @@ def fetch(screen, host):
     screen.shot("m3-progress")
     screen.keys("Escape")
     screen.wait_gone(window)
+    assert phase(root) == "running"
     screen.wait_window(DIALOG)
     screen.keys("alt+d")
     screen.wait_text(MODELS, "first: 0")
@@ -89,7 +98,14 @@ def fetch(screen, host):
     screen.wait_text(MODELS, "was cancelled")
     screen.keys("alt+g")
     screen.wait_text(MODELS, "is installed")
-    screen.shot("m4-installed")
+
+
+def presets(screen, root):
+    """GIMP's Save Settings and Load Saved Settings; in between the preview is made by the default model."""
+    screen.keys("alt+s", "alt+m", "Home")
+    screen.wait(lambda: gimp_daemon.status(root)["model"] == "first", "the other model")
+    screen.keys("alt+l")
+    screen.wait_text(DIALOG, "My Net.pth")
 
 
 def test_models(gimp, root, host, tmp_path):
@@ -99,27 +115,29 @@ def test_models(gimp, root, host, tmp_path):
         dialog = screen.wait_text(DIALOG, "No model is installed")
         screen.shot("m1-none")
         screen.keys("alt+d")
-        fetch(screen, host)
+        fetch(screen, root, host)
         add(screen, gimp.base / "page.pth")
         screen.wait_text(MODELS, "is a web page")
-        screen.shot("m5-wrong-file")
+        screen.shot("m4-wrong-file")
         add(screen, gimp.base / "My Net.pth")
         window = screen.wait_text(MODELS, "my-net is installed")
-        screen.shot("m6-added")
         screen.keys("Escape")
         screen.wait_gone(window)
-        screen.wait_text(DIALOG, "my-net x4")
-        screen.wait_text(DIALOG, "My Net.pth")
-        screen.shot("m7-chosen")
+        presets(screen, root)
+        screen.wait(lambda: not gimp_daemon.status(root)["running"], "the end of the preview")
+        screen.shot("m5-chosen")
         jobs = gimp_daemon.status(root)["jobs_done"]
         screen.keys("alt+u")
         screen.wait_gone(dialog)
         assert used(screen, root, jobs + 1) == "my-net"
-        # Filters > Repeat.
-        jobs = gimp_daemon.status(root)["jobs_done"]
-        screen.wait_window("photo")
+        screen.wait_window("240x160")
+        # Filters > Repeat, then Filters > Re-Show.
         screen.keys("ctrl+f")
-        assert used(screen, root, jobs + 1) == "my-net"
-        screen.shot("m8-repeated")
+        assert used(screen, root, jobs + 2) == "my-net"
+        screen.wait_window("960x640")
+        screen.keys("ctrl+shift+f")
+        screen.wait_text(DIALOG, "My Net.pth")
+        screen.shot("m6-shown-again")
+        screen.keys("Escape")
         assert not [found for found in screen.windows() if "Message" in found.title]
         assert "Traceback" not in screen.log()
