@@ -22,6 +22,9 @@ GROUPS, SINGLES, BLOCK = "groups", "singles", "block"
 _PACKED = 4
 """Times the size of the weights that a predictor with the blocks inside takes: read, converted and packed."""
 
+SHAPES_BYTES = 60_000_000
+"""What tiles of several shapes take: measured with the full net at budgets of 0.4 and 1 GB (docs/benchmarks.md)."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -94,7 +97,7 @@ class PaddleEngine:
         architecture, multiples = self._architecture, _FOOTPRINTS[self._engine]
         tail = multiples.tail_fast if precision == "fast" else multiples.tail
         feature = 4 * architecture.features
-        return planning.Footprint(edge=feature * 9, tail=int(feature * 4**architecture.doublings * tail))
+        return planning.Footprint(feature * 9, int(feature * 4**architecture.doublings * tail), SHAPES_BYTES)
 
     def head(self, image: Array) -> Array:
         """The trunk's first convolution."""

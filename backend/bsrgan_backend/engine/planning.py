@@ -118,15 +118,17 @@ class Method:
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes that an engine holds for each pixel of its largest tile, beyond the arrays given to it.
+    """Bytes that an engine holds beyond the arrays given to it.
 
     Attributes:
-        edge: the first and the last convolution together.
-        tail: the tail, for each pixel of its features.
+        edge: the first and the last convolution together, for each pixel of their largest tile.
+        tail: the tail, for each pixel of the features of its largest tile.
+        shapes: what tiles of several shapes take in all: kernels, and weights packed anew.
     """
 
     edge: int
     tail: int
+    shapes: int = 0
 
 
 @dataclass(frozen=True)
@@ -321,6 +323,7 @@ def _plan(
     feature_bytes = height * width * architecture.features * _FLOAT
     image = height * width * architecture.in_channels * architecture.unshuffle**2 * _FLOAT
     held = method.new_bytes + trunk.largest_px * method.bytes_px + edges.largest_px * footprint.edge
+    held += footprint.shapes if trunk.tiles > 1 else 0
     in_trunk = held + trunk_arrays(trunk, width, architecture)
     in_tail = held + tail.largest_px * footprint.tail + _tail_arrays(tail, width, architecture)
     need = image + max(in_trunk, in_tail) + (0 if spooled else feature_bytes)
