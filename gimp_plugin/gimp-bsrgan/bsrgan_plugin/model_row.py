@@ -15,7 +15,7 @@ from bsrgan_plugin.model_window import ModelWindow  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
 from bsrgan_wire.model_facts import ModelFacts  # noqa: E402
 
-_TITLE_CHARACTERS = 20
+_TITLE_CHARACTERS = 30
 
 
 class ModelRow:
