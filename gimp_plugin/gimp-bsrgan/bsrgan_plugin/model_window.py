@@ -19,7 +19,7 @@ from bsrgan_plugin.translation import _  # noqa: E402
 from bsrgan_wire.messages import ModelsReport  # noqa: E402
 from bsrgan_wire.model_facts import ModelFacts  # noqa: E402
 
-_SIZE_PX = (540, 460)
+_SIZE_PX = (540, 560)
 
 
 class ModelWindow:
