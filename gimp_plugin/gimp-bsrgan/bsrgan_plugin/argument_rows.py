@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import gi
 
@@ -18,6 +18,7 @@ class WordRow:
 
     Attributes:
         widget: the GTK widget.
+        label: its left part.
     """
 
     def __init__(self, config: Gimp.ProcedureConfig, name: str, titles: Mapping[str, str]) -> None:
@@ -41,16 +42,23 @@ class WordRow:
         combo = GimpUi.prop_string_combo_box_new(config, name, choices, 0, 1)
         combo.set_hexpand(True)
         combo.set_tooltip_text(told.blurb)
-        label = Gtk.Label(label=told.nick, use_underline=True, xalign=0.0)
-        label.set_mnemonic_widget(combo)
+        self.label = Gtk.Label(label=told.nick, use_underline=True, xalign=0.0)
+        self.label.set_mnemonic_widget(combo)
         self.widget = Gtk.Box(spacing=SPACING_PX)
-        self.widget.pack_start(label, False, False, 0)
+        self.widget.pack_start(self.label, False, False, 0)
         self.widget.pack_start(combo, True, True, 0)
         self.widget.show_all()
 
     def _settle(self) -> None:
         if self._config.get_property(self._name) not in self._titles:
             self._config.set_property(self._name, self._config.find_property(self._name).get_default_value())
+
+
+def align(rows: Iterable[WordRow]) -> None:
+    """Let the lists of rows begin below each other."""
+    group = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
+    for row in rows:
+        group.add_widget(row.label)
 
 
 def limit(widget: Gtk.Widget, least: float, most: float) -> None:

@@ -11,7 +11,7 @@ gi.require_version("GimpUi", "3.0")
 from gi.repository import Gimp, GimpUi, GLib, GObject, Gtk  # noqa: E402
 
 from bsrgan_plugin import accessible_names, daemon_state, help_button, small_screens  # noqa: E402
-from bsrgan_plugin.argument_rows import WordRow, limit  # noqa: E402
+from bsrgan_plugin.argument_rows import WordRow, align, limit  # noqa: E402
 from bsrgan_plugin.daemon_state import DaemonState  # noqa: E402
 from bsrgan_plugin.daemon_widgets import SPACING_PX, StateLine  # noqa: E402
 from bsrgan_plugin.degrade_arguments import LOCK, degradation_of  # noqa: E402
@@ -59,7 +59,7 @@ class _DegradeDialog:
         self._state = StateLine()
         self._recipe = RecipeBox(config)
         self._switches: dict[str, Gtk.Widget] = {}
-        self._words: dict[str, Gtk.Widget] = {}
+        self._words: dict[str, WordRow] = {}
         endpoint = config.get_property("endpoint") or ""
         self._live = LivePreview(layer, source, endpoint, self._on_zoomed, self._show_status)
         self._preview = PreviewColumn(self._live.preview)
@@ -105,18 +105,19 @@ class _DegradeDialog:
         limit(self._dialog.get_widget("seed", GObject.TYPE_NONE), 0, LARGEST_SEED)
         tables = {"mode": MODES, "preset": PRESETS, "output": OUTPUTS, "enlarge": ENLARGEMENTS}
         for name, table in tables.items():
-            self._words[name] = WordRow(self._config, name, {word: _(title) for word, title in table.items()}).widget
-        self._words["scale"] = WordRow(self._config, "scale", scale_titles()).widget
+            self._words[name] = WordRow(self._config, name, {word: _(title) for word, title in table.items()})
+        self._words["scale"] = WordRow(self._config, "scale", scale_titles())
+        align(self._words.values())
         self._models.widget.show_all()
         # Room that the dialog gets is the preview's.
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING_PX, hexpand=False)
         for part in (
-            *(self._words[name] for name in ("mode", "preset", "scale")),
+            *(self._words[name].widget for name in ("mode", "preset", "scale")),
             self._dialog.fill_box("drawn", ["seed"]),
             self._seed_row(),
             self._dialog.fill_box("strengths", ["strength", "variation"]),
             self._families(),
-            *(self._words[name] for name in ("output", "enlarge")),
+            *(self._words[name].widget for name in ("output", "enlarge")),
             self._models.widget,
         ):
             part.show()
@@ -169,7 +170,8 @@ class _DegradeDialog:
         self._live.show(asked)
 
     def _sensitive(self, name: str, is_used: bool) -> None:
-        widget = self._words.get(name) or self._dialog.get_widget(name, GObject.TYPE_NONE)
+        row = self._words.get(name)
+        widget = row.widget if row else self._dialog.get_widget(name, GObject.TYPE_NONE)
         widget.set_sensitive(is_used)
 
     def _on_zoomed(self, zoom: int) -> None:

@@ -11,7 +11,7 @@ gi.require_version("GimpUi", "3.0")
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 
 from bsrgan_plugin import accessible_names, daemon_state, forecast, help_button, small_screens  # noqa: E402
-from bsrgan_plugin.argument_rows import WordRow, limit  # noqa: E402
+from bsrgan_plugin.argument_rows import WordRow, align, limit  # noqa: E402
 from bsrgan_plugin.daemon_state import DaemonState  # noqa: E402
 from bsrgan_plugin.daemon_widgets import SPACING_PX, StateLine, line  # noqa: E402
 from bsrgan_plugin.layers import format_of  # noqa: E402
@@ -112,6 +112,11 @@ class _UpscaleDialog:
     def _options_column(self) -> Gtk.Box:
         for name in ("strength", "texture"):
             limit(self._dialog.get_spin_scale(name, 1.0), *PERCENT)
+        words = (
+            WordRow(self._config, "precision", precision_titles()),
+            WordRow(self._config, "output", output_titles()),
+        )
+        align(words)
         # Room that the dialog gets is the preview's.
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING_PX, hexpand=False)
         for part in (
@@ -121,8 +126,7 @@ class _UpscaleDialog:
             self._dialog.fill_box("scales", ["scale"]),
             SizeBox(self._config).widget,
             self._dialog.fill_box("network", ["strength", "texture"]),
-            WordRow(self._config, "precision", precision_titles()).widget,
-            WordRow(self._config, "output", output_titles()).widget,
+            *(row.widget for row in words),
             self._forecast,
             self._remarks.widget,
         ):
