@@ -178,3 +178,15 @@ def test_first_use_outlives_the_model(store: ModelStore, pth: Path) -> None:
     store.remove("bsrnet-x4")
     assert store.first_use("bsrnet-x4") == "ab" * 32
     assert store.installed() == []
+
+
+def test_leftovers_of_killed_processes_go(store: ModelStore, pth: Path) -> None:
+    """Half a file that is older than a day is deleted by the next write; one that may be at work is left alone."""
+    store.folder.mkdir(parents=True)
+    old, fresh = store.folder / "a.safetensors.x1.part", store.folder / "b.safetensors.x2.part"
+    for path in (old, fresh):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    store.add(pth, "mine")
+    assert not old.exists()
+    assert fresh.exists()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +20,7 @@ from bsrgan_backend.models.facts import InstalledModel
 from bsrgan_backend.models.layouts import refuse
 from bsrgan_backend.models.weights import Weights
 
+_LEFT_S = 24 * 3600.0
 _FIRST_USE = "+first-use.json"  # '+' is in no id, so no model can have this name
 
 
@@ -146,6 +149,7 @@ class ModelStore:
         parts: list[tuple[Path, Path]] = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            _sweep(self.folder)
             for path, content in contents.items():
                 descriptor, part = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".part", dir=self.folder)
                 parts.append((Path(part), path))
@@ -170,6 +174,14 @@ def write_error(error: OSError) -> BackendError:
             "DISK_FULL", "The disk is too full for the model; free some space and try again.", str(error)
         )
     return refuse(f"The models folder cannot be written ({error.strerror}); check its permissions.", str(error))
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what processes that were killed have left; a day is longer than any of them writes."""
+    for path in folder.glob("*.part"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _LEFT_S:
+                path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
