@@ -19,13 +19,15 @@ def installation():
 
 @pytest.mark.parametrize("check", cases(INSIDE, "check_dialog"))
 def test_keyboard_and_names(outcome):
-    """Tab comes to everything, everything has a name, no letter is there twice, and the dialog fits the screen."""
+    """Tab comes to everything, all has a name, no letter is there twice, sliders move finely, the screen is enough."""
     told = outcome.unwrap()
     assert len(told["takers"]) > 18
     assert [kind for kind, name in told["takers"] if not name] == []
     assert told["passed_over"] == []
     assert {letter: labels for letter, labels in told["letters"].items() if len(labels) > 1} == {}
     assert len(told["letters"]) > 18
+    assert len(told["steps"]) == 2
+    assert [name for name, least, most, step in told["steps"] if step > (most - least) / 50] == []
     width, height = told["size"]
     assert (width < 1366, height <= HEIGHT_PX, told["unfolded"] <= HEIGHT_PX) == (True, True, True), told["size"]
 

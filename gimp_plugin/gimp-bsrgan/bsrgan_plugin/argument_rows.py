@@ -12,6 +12,8 @@ from gi.repository import Gimp, GimpUi, Gtk  # noqa: E402
 
 from bsrgan_plugin.daemon_widgets import SPACING_PX  # noqa: E402
 
+_FINE_DIGITS = 3
+
 
 class WordRow:
     """A list of titles for a text argument that is one of some words.
@@ -66,7 +68,9 @@ def limit(widget: Gtk.Widget, least: float, most: float) -> None:
     if isinstance(widget, Gtk.SpinButton):
         widget.set_range(least, most)
         if isinstance(widget, GimpUi.SpinScale):
-            # Its bar would still show a place within the wide range.
+            # Bar, steps and digits would still be those of the wide range.
             widget.set_scale_limits(least, most)
+            widget.set_increments((most - least) / 100, (most - least) / 10)
+            widget.set_digits(_FINE_DIGITS if most - least <= 1 else 1)
     elif isinstance(widget, Gtk.Container):
         widget.forall(limit, least, most)

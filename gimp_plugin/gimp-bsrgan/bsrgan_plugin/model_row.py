@@ -79,7 +79,6 @@ class ModelChooser(ModelRow):
 
     def __init__(self, config: Gimp.ProcedureConfig, label: str) -> None:
         self._about = Gtk.Label(xalign=0.0, ellipsize=Pango.EllipsizeMode.END)
-        self._about.get_style_context().add_class("dim-label")
         self._window: ModelWindow | None = None
         super().__init__(config, label)
         more = Gtk.Button(label=_("More mo_dels…"), use_underline=True)

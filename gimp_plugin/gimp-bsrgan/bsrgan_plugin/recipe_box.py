@@ -13,7 +13,7 @@ from bsrgan_plugin.daemon_widgets import SPACING_PX  # noqa: E402
 from bsrgan_plugin.degrade_options import compact  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
 
-_HEIGHT_PX = 80
+_HEIGHT_PX = 72
 
 
 class RecipeBox:

@@ -32,14 +32,21 @@ WAIT_S = 15.0
 
 
 def check_dialog(options: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
-    """What a keyboard and a screen reader find in a dialog, and how large it wants to be."""
+    """What a keyboard and a screen reader find in a dialog, how large it wants to be, and the steps of its sliders."""
 
     def look(dialog: Any) -> dict[str, Any]:
+        from gi.repository import GimpUi
+
         folded = dialog.get_preferred_size()[1]
         _unfold(dialog)
         widgets = [widget for widget in _below(dialog) if widget.get_mapped()]
         takers = [widget for widget in widgets if widget.get_can_focus() and widget.is_sensitive()]
         return {
+            "steps": [
+                [widget.get_accessible().get_name(), *widget.get_range(), widget.get_increments().step]
+                for widget in widgets
+                if isinstance(widget, GimpUi.SpinScale)
+            ],
             "size": [folded.width, folded.height],
             "unfolded": dialog.get_preferred_size()[1].height,
             "takers": [[type(widget).__name__, widget.get_accessible().get_name() or ""] for widget in takers],
