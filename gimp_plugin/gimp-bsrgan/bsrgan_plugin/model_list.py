@@ -35,6 +35,7 @@ class ModelList:
         self.widget = Gtk.ListBox(activate_on_single_click=False)
         # The letter of its label means the selected row: the list itself takes no focus.
         self.widget.connect("mnemonic-activate", lambda *_arguments: self._focus())
+        self.widget.connect("focus", self._on_focus)
         self._selected = self.widget.connect("row-selected", lambda *_arguments: on_selected())
         self.widget.connect("row-activated", lambda *_arguments: on_activated())
 
@@ -75,7 +76,16 @@ class ModelList:
         row = self.widget.get_selected_row()
         if row is not None:
             row.grab_focus()
-        return True
+        return row is not None
+
+    def _on_focus(self, box: Gtk.ListBox, direction: Gtk.DirectionType) -> bool:
+        """Tab comes to the selected row and goes on behind the list; GTK would go, and select, row by row."""
+        if direction not in (Gtk.DirectionType.TAB_FORWARD, Gtk.DirectionType.TAB_BACKWARD):
+            return False
+        if box.get_focus_child() is None:
+            return self._focus()
+        box.stop_emission_by_name("focus")
+        return False
 
 
 def _row(model: ModelFacts) -> Gtk.ListBoxRow:

@@ -90,6 +90,7 @@ class ModelWindow:
         label = Gtk.Label(label=_("_Models"), use_underline=True, xalign=0.0)
         label.set_mnemonic_widget(self._list.widget)
         scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, shadow_type=Gtk.ShadowType.IN)
+        scrolled.set_can_focus(False)
         scrolled.add(self._list.widget)
         for part, is_tall in (
             (label, False),
