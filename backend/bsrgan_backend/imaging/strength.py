@@ -2,8 +2,8 @@
 
 result = (1 - s) · base + s · (SR + t · texture)        s strength, t keep texture, both 0..1
 
-Each summand is clamped to 0..1 first: where the plain resize overshoots black or white, that must not shine through, and
-a preview mixes pictures that hold no more than 0..1.
+Each summand is clamped to 0..1 first: where the plain resize overshoots black or white, that must not shine through,
+and a preview mixes pictures that hold no more than 0..1.
 """
 
 from __future__ import annotations
