@@ -6,6 +6,7 @@ import contextlib
 import re
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bsrgan_backend.cli import gimp_batch
@@ -53,6 +54,8 @@ def peak_bytes(gimp: list[str], rendezvous_file: Path, model: str, side_px: int 
         The highest resident memory seen, in bytes, and an empty text; or 0 and why it could not be measured.
     """
     script = _SCRIPT.format(model=model, endpoint=str(rendezvous_file), side=side_px)
+    # Another GIMP may run the plug-in at the same time.
+    others = set(_processes())
     try:
         process = subprocess.Popen(
             gimp_batch.command(gimp, script),
@@ -63,7 +66,7 @@ def peak_bytes(gimp: list[str], rendezvous_file: Path, model: str, side_px: int 
         )
     except OSError as error:
         return 0, f"{gimp[0]} cannot be started ({error.strerror})"
-    peak = _watch(process)
+    peak = _watch(process, others)
     assert process.stderr is not None
     with process.stderr:
         told = process.stderr.read().strip().splitlines() if process.returncode else []
@@ -72,12 +75,16 @@ def peak_bytes(gimp: list[str], rendezvous_file: Path, model: str, side_px: int 
     return (peak, "") if peak else (0, "the plug-in's process was not seen")
 
 
-def _watch(process: subprocess.Popen[str]) -> int:
+def _processes() -> Iterator[Path]:
+    return Path("/proc").glob("[0-9]*")
+
+
+def _watch(process: subprocess.Popen[str], others: set[Path]) -> int:
     peak, end = 0, time.monotonic() + TIMEOUT_S
     while process.poll() is None:
         if time.monotonic() > end:
             process.kill()
-        peak = max(peak, *(_peak_of(folder) for folder in Path("/proc").glob("[0-9]*")))
+        peak = max(peak, *(_peak_of(folder) for folder in _processes() if folder not in others))
         time.sleep(_POLL_S)
     return peak
 
