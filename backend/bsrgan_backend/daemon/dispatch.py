@@ -23,7 +23,7 @@ START_S = 180.0
 LEAVE_S = 10.0
 LARGE_BYTES = 2 * 10**9
 LARGE_KEEP_ALIVE_S = 60.0
-"""An idle worker that holds more memory than that stays for this time only: a new one takes a few seconds."""
+"""An idle worker that holds more stays for this time only, unless somebody has set another: a new one takes seconds."""
 
 
 class Dispatcher:
@@ -359,8 +359,8 @@ class Dispatcher:
 
     def _is_idle_for_too_long(self, now: float) -> bool:
         keep_s = self._settings.keep_alive_s
-        if self.facts.rss_bytes > LARGE_BYTES:
-            keep_s = min(keep_s, LARGE_KEEP_ALIVE_S)
+        if keep_s == Settings.keep_alive_s and self.facts.rss_bytes > LARGE_BYTES:
+            keep_s = LARGE_KEEP_ALIVE_S
         return keep_s >= 0 and not self._ledger.jobs.waiting() and now - self._idle_since >= keep_s
 
     def is_waiting(self) -> bool:
