@@ -84,7 +84,7 @@ def _watch(process: subprocess.Popen[str], others: set[Path]) -> int:
     while process.poll() is None:
         if time.monotonic() > end:
             process.kill()
-        peak = max(peak, *(_peak_of(folder) for folder in _processes() if folder not in others))
+        peak = max([peak, *(_peak_of(folder) for folder in _processes() if folder not in others)])
         time.sleep(_POLL_S)
     return peak
 
