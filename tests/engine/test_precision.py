@@ -60,7 +60,7 @@ def test_auto_follows_the_trial(
         folder.mkdir()
         monkeypatch.setattr(precision, "measure", lambda _network, told=outcome: trials.append(told) or told)
         for _again in range(2):
-            assert precision.choose(loaded, "auto", folder).is_fast == outcome.passed
+            assert precision.choose(precision.Staged(loaded), "auto", folder, "openvino").is_fast == outcome.passed
     assert len(trials) == 3
 
 
@@ -69,11 +69,11 @@ def test_a_damaged_memory_of_the_trial_is_measured_again(
 ) -> None:
     """A file that is no outcome of a trial counts as none, and is replaced."""
     monkeypatch.setattr(precision, "measure", lambda _network: Trial(60.0, 2.0))
-    precision.remembered(loaded, tmp_path)
+    precision.remembered(precision.Staged(loaded), tmp_path)
     (file,) = tmp_path.iterdir()
     for damage in ("", "[1]", "{}", '{"decibels": "x", "gain": 2}'):
         file.write_text(damage)
-        assert precision.remembered(loaded, tmp_path) == Trial(60.0, 2.0)
+        assert precision.remembered(precision.Staged(loaded), tmp_path) == Trial(60.0, 2.0)
         assert json.loads(file.read_text())["gain"] == 2.0
 
 
@@ -83,12 +83,12 @@ def test_a_trial_lost_on_a_busy_machine_is_repeated_a_day_later(
     """An outcome that was too slow counts for a day; one that was not close enough, or passed, counts for good."""
     for first, is_repeated in ((Trial(60.0, 1.2), True), (Trial(40.0, 2.0), False), (Trial(60.0, 2.0), False)):
         monkeypatch.setattr(precision, "measure", lambda _network, told=first: told)
-        precision.remembered(loaded, tmp_path)
+        precision.remembered(precision.Staged(loaded), tmp_path)
         (file,) = tmp_path.iterdir()
         monkeypatch.setattr(precision, "measure", lambda _network: Trial(61.0, 2.1))
-        assert precision.remembered(loaded, tmp_path) == first
+        assert precision.remembered(precision.Staged(loaded), tmp_path) == first
         os.utime(file, (0, 0))
-        assert (precision.remembered(loaded, tmp_path) != first) == is_repeated
+        assert (precision.remembered(precision.Staged(loaded), tmp_path) != first) == is_repeated
         file.unlink()
 
 
@@ -162,7 +162,7 @@ def test_fast_is_close_to_exact(wide: Weights, cache: Path) -> None:
 @needs_bfloat16
 def test_the_trial_measures_this_processor(loaded: paddle_engine.PaddleEngine) -> None:
     """A real trial gives finite figures, and its picture is one that a network can be given."""
-    trial = precision.measure(loaded)
+    trial = precision.measure(precision.Staged(loaded))
     assert trial.decibels > 20
     assert 0.1 < trial.gain < 20
     image = precision.picture(WIDE)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bsrgan_backend.engine import devices, loading, paddle_engine
+from bsrgan_backend.engine import devices, loading, processor
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.worker.residency import Residency
 from support.worker_process import install
@@ -77,7 +77,7 @@ def test_the_precision_of_the_settings_reaches_the_engine(tmp_path, monkeypatch)
         heard.update(options)
         return SimpleNamespace(notes=("left out",), facts=SimpleNamespace(engine="native"))
 
-    monkeypatch.setattr(paddle_engine, "load", load)
+    monkeypatch.setattr(processor, "load", load)
     one = Residency(tmp_path, "auto", 1, "tiny", tmp_path / "spool", precision="fast")
     resident, is_new = one.load("tiny")
     assert is_new

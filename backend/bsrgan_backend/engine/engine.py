@@ -29,6 +29,7 @@ the array may be kept."""
 MEMORY_SHARE = 0.85
 """Part of the memory free now that a run may take unless it is told: others want some too."""
 
+SMALLER_PIECES = "Memory ran short, so the picture was worked on in smaller pieces."
 
 OnProgress = Callable[[int, int, int, int], None]
 """Takes (done, total, tile, tiles): work in units that take equal time, and how many tiles are done of how many."""
@@ -187,9 +188,7 @@ def plan_for(
         BackendError: BAD_SHAPE or HOST_OOM.
     """
     architecture = network.architecture
-    if image.ndim != 3 or min(image.shape) < 1 or image.shape[2] != architecture.in_channels:
-        text = f"The model takes pictures of {architecture.in_channels} channel(s); convert the picture and try again."
-        raise BackendError("BAD_SHAPE", text, f"shape {image.shape}")
+    check_image(image, architecture)
     factor = architecture.unshuffle
     return planning.make_plan(
         math.ceil(image.shape[0] / factor),
@@ -201,6 +200,17 @@ def plan_for(
         tile=None if tile is None else max(1, tile // factor),
         can_spool=can_spool,
     )
+
+
+def check_image(image: Array, architecture: Architecture) -> None:
+    """Refuse a picture that is none, or has other channels than the network takes.
+
+    Raises:
+        BackendError: BAD_SHAPE.
+    """
+    if image.ndim != 3 or min(image.shape) < 1 or image.shape[2] != architecture.in_channels:
+        text = f"The model takes pictures of {architecture.in_channels} channel(s); convert the picture and try again."
+        raise BackendError("BAD_SHAPE", text, f"shape {image.shape}")
 
 
 def trunk(network: Network, image: Array, precision: str = "exact") -> Array:
@@ -274,7 +284,7 @@ class _Run:
         """What was done differently than planned, as sentences."""
         notes = []
         if any(one.has_shrunk for one in self._shrinking):
-            notes.append("Memory ran short, so the picture was worked on in smaller pieces.")
+            notes.append(SMALLER_PIECES)
         if self._is_redone:
             notes.append("A part had no finite values in the fast precision and was done again in the exact one.")
         return tuple(notes)

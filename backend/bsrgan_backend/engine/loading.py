@@ -44,7 +44,7 @@ def warm_up(wish: Wish) -> None:
     if wish.library == "torch":
         from bsrgan_backend.engine import torch_engine  # noqa: F401
     else:
-        from bsrgan_backend.engine import paddle_engine  # noqa: F401
+        from bsrgan_backend.engine import processor  # noqa: F401
 
 
 def load(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
@@ -111,9 +111,9 @@ def _by_torch(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
 
 def _by_paddle(weights: Weights, cache: Path, wish: Wish, spool: Path) -> Engine:
     if wish.device == "cpu":
-        from bsrgan_backend.engine import paddle_engine
+        from bsrgan_backend.engine import processor
 
-        return paddle_engine.load(weights, cache, threads=wish.threads, spool=spool, precision=wish.precision)
+        return processor.load(weights, cache, threads=wish.threads, spool=spool, precision=wish.precision)
     if not devices.has_paddle_gpu():
         text = "This installation has no engine for graphics cards; choose the device 'auto' or 'cpu'."
         raise BackendError("DEVICE", text, wish.device)

@@ -73,7 +73,7 @@ class PaddleEngine:
         Args:
             asked: "exact", "fast", or "auto" for what a trial on this processor shows to be better.
         """
-        verdict = precision.choose(self, asked, self._folder)
+        verdict = precision.choose(precision.Staged(self), asked, self._folder, self._engine)
         self._facts = replace(self._facts, precision="bf16" if verdict.is_fast else "fp32")
         self._notes += (verdict.note,) if verdict.note else ()
         if verdict.is_fast:

@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine import host, planning
+from bsrgan_backend.engine import host
 from bsrgan_backend.engine.engine import Facts, Network, trunk
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture
@@ -34,17 +34,65 @@ LEAST_GAIN = 1.75
 SLOW_LIFE_S = 24 * 3600.0
 """A trial that fast lost by its time only is repeated after this: the machine may have been busy."""
 
+EXACT_IS_FASTER = "The exact precision is the faster one on this processor, so it is used."
+
 _SIDE = 96
+_REPEAT = 2
+"""Times are taken on the picture repeated so often along each side."""
 _ROUNDS = 5
 _log = logging.getLogger(__name__)
 
 
-class Candidate(Network, Protocol):
-    """A network that may be able to run in both precisions."""
+class Candidate(Protocol):
+    """A loaded model that may be able to run in both precisions; images are (1, C·u², H, W) unshuffled."""
 
     @property
     def facts(self) -> Facts:
         """What runs it."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """What it is."""
+
+    def one_pass(self, image: Array, precision: str) -> Array:
+        """A small picture in a precision: → (1, C_out, fH, fW)."""
+
+    def sample(self, image: Array, precision: str) -> Callable[[], object]:
+        """Work that takes as long as the blocks do in a precision, the same in both."""
+
+
+class StagedNetwork(Network, Protocol):
+    """A network that says what runs it."""
+
+    @property
+    def facts(self) -> Facts:
+        """What runs it."""
+
+
+class Staged:
+    """A network that runs in stages, as a candidate."""
+
+    def __init__(self, network: StagedNetwork) -> None:
+        self._network = network
+
+    @property
+    def facts(self) -> Facts:
+        """What runs it."""
+        return self._network.facts
+
+    @property
+    def architecture(self) -> Architecture:
+        """What it is."""
+        return self._network.architecture
+
+    def one_pass(self, image: Array, precision: str) -> Array:
+        """Trunk and tail in one piece."""
+        return self._network.tail(trunk(self._network, image, precision), precision)
+
+    def sample(self, image: Array, precision: str) -> Callable[[], object]:
+        """The first blocks, as many as run at a time in the exact precision."""
+        method, features = self._network.methods("exact")[0], self._network.head(image)
+        return lambda: self._network.blocks(method, 0, features, precision)
 
 
 @dataclass(frozen=True)
@@ -78,34 +126,38 @@ def is_possible(engine: str) -> bool:
     return engine == "openvino" and host.has_bfloat16()
 
 
-def choose(network: Candidate, asked: str, folder: Path) -> Verdict:
+def choose(network: Candidate, asked: str, folder: Path, engine: str) -> Verdict:
     """Decide on the precision.
 
     Args:
         network: the loaded model.
         asked: "exact", "fast" or "auto".
         folder: where the trial's outcome is remembered: that of the model's programs.
+        engine: of `predictors.ENGINES`, which has the fast precision if there is one.
     """
     if asked == "exact":
         return Verdict(is_fast=False)
-    if not is_possible(network.facts.engine):
+    if not is_possible(engine):
         note = "This processor has no bfloat16 arithmetic, so the exact precision is used." if asked == "fast" else ""
         return Verdict(is_fast=False, note=note)
-    if asked == "fast":
-        return Verdict(is_fast=True)
     try:
         trial = remembered(network, folder)
     except (BackendError, MemoryError) as error:
         _log.warning("the fast precision is left out: %s", error)
         return Verdict(is_fast=False)
     _log.info("fast against exact: %.1f dB, %.2f times as fast", trial.decibels, trial.gain)
-    return Verdict(is_fast=trial.passed)
+    if asked == "auto":
+        return Verdict(is_fast=trial.passed)
+    if trial.gain < 1.0:
+        return Verdict(is_fast=False, note=EXACT_IS_FASTER)
+    return Verdict(is_fast=True)
 
 
 def remembered(network: Candidate, folder: Path) -> Trial:
     """The trial's outcome, measured now if it was not before."""
     facts = network.facts
-    key = hashlib.sha256(f"{facts.device_name} {facts.threads} {facts.engine_version}".encode()).hexdigest()[:16]
+    words = f"{facts.device_name} {facts.threads} {facts.engine} {facts.engine_version}"
+    key = hashlib.sha256(words.encode()).hexdigest()[:16]
     path = folder / f"precision-{key}.json"
     known = _read(path)
     if known is not None:
@@ -133,24 +185,22 @@ def _read(path: Path) -> Trial | None:
 def measure(network: Candidate) -> Trial:
     """Run a picture in both precisions; times are the best of a few runs in turn, as others use the machine too."""
     image = picture(network.architecture)
-    results = {name: network.tail(trunk(network, image, name), name) for name in ("exact", "fast")}
+    results = {name: network.one_pass(image, name) for name in ("exact", "fast")}
     error = np.mean((np.clip(results["fast"], 0, 1) - np.clip(results["exact"], 0, 1)) ** 2, dtype=np.float64)
     # Where no difference is left, the ratio is without end; 200 dB says as much and can be written down.
     decibels = 200.0 if error <= 1e-20 else float(-10 * np.log10(error))
-    method = network.methods("exact")[0]
-    features = network.head(image)
-    seconds = {"exact": float("inf"), "fast": float("inf")}
+    large = np.tile(image, (1, 1, _REPEAT, _REPEAT))
+    samples = {name: network.sample(large, name) for name in results}
+    seconds = dict.fromkeys(samples, float("inf"))
     for _round in range(_ROUNDS):
-        for name in seconds:
-            taken = _timed(network, method, features, name)
-            seconds[name] = min(seconds[name], taken)
+        for name, sample in samples.items():
+            seconds[name] = min(seconds[name], _timed(sample))
     return Trial(decibels if np.isfinite(decibels) else 0.0, seconds["exact"] / seconds["fast"])
 
 
-def _timed(network: Candidate, method: planning.Method, features: Array, precision: str) -> float:
-    run: Callable[[], Array] = lambda: network.blocks(method, 0, features, precision)  # noqa: E731
+def _timed(sample: Callable[[], object]) -> float:
     started = time.perf_counter()
-    run()
+    sample()
     return time.perf_counter() - started
 
 

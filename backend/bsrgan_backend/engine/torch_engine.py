@@ -102,7 +102,7 @@ def _settle_processor(loaded: DeviceEngine, weights: Weights, cache: Path, asked
     else:
         folder = cache / f"torch-{weights.digest[:16]}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        loaded.prefer("fast" if precision.remembered(loaded, folder).passed else "exact")
+        loaded.prefer("fast" if precision.remembered(precision.Staged(loaded), folder).passed else "exact")
 
 
 def _settle_card(

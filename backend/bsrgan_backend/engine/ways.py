@@ -1,4 +1,4 @@
-"""Several ways to compute the same, of which the fastest depends on the card: measured once and remembered."""
+"""Several ways to compute the same, of which the fastest depends on the device: measured once and remembered."""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from bsrgan_backend.cli.benching.peers import runner
-from bsrgan_backend.engine import paddle_engine
+from bsrgan_backend.engine import processor
 from bsrgan_backend.engine.engine import Engine
+from bsrgan_backend.engine.runtime import VERSION
 from bsrgan_backend.models.store import ModelStore
 
 MODULE = "bsrgan_backend.cli.benching.engine_run"
@@ -29,13 +30,13 @@ def load(request: runner.Request, _tensors: runner.Tensors, image: runner.Array)
     """
     path = Path(request["model"])
     weights = ModelStore(path.parent).load(path.stem)
-    engine = paddle_engine.load(
+    engine = processor.load(
         weights, Path(request["cache"]), threads=request["threads"], precision=request["precision"]
     )
     facts = engine.facts
     return {
         "run": lambda: whole(engine, image),
-        "versions": {"paddlepaddle": facts.engine_version.removeprefix("Paddle ")},
+        "versions": {"paddlepaddle": VERSION},
         "note": f"{facts.engine} by {facts.engine_version}",
         "precision": facts.precision,
     }

@@ -1,0 +1,244 @@
+"""RRDBNet on the processor: by rows with fast convolutions where they are faster, else by Paddle in tiles.
+
+Paddle always loads the net: its result is what the rows are held to, it takes the pictures for which the rows have too
+little memory, and it has the fast precision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bsrgan_backend.engine import engine, host, paddle_engine, planning, precision, predictors, saving, ways
+from bsrgan_backend.engine.winograd import network, run
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.models.weights import Architecture, Weights
+
+Array = npt.NDArray[np.float32]
+
+ROWS, TILES = "winograd", "tiles"
+
+LEAST_FEATURES = 32
+"""Nets with fewer channels are left to Paddle: their products are too thin to be worth it."""
+
+_GROUPED = 0.92
+"""Time of Paddle's groups of blocks over that of the single block that the trial runs."""
+
+_TRIAL_REPEAT = 2
+"""The trial's picture, of 96 pixels a side, is repeated so often along each side."""
+
+_log = logging.getLogger(__name__)
+
+
+class ProcessorEngine:
+    """A loaded model that runs by rows; an `engine.Engine`. Used by the thread that loaded it only.
+
+    Args:
+        tiled: the same model by Paddle.
+        runner: the same by rows.
+        folder: where the precision's trial is remembered.
+        spool: folder for features that do not fit into memory; None for none.
+    """
+
+    def __init__(self, tiled: paddle_engine.PaddleEngine, runner: run.Runner, folder: Path, spool: Path | None) -> None:
+        self._tiled = tiled
+        self._runner = runner
+        self._folder = folder
+        self._spool = spool
+        self._notes: tuple[str, ...] = ()
+        self._can_be_fast: bool | None = None
+        version = f"NumPy {np.__version__} and {tiled.facts.engine_version}"
+        self._facts = replace(tiled.facts, engine=ROWS, engine_version=version)
+
+    @property
+    def facts(self) -> engine.Facts:
+        """What runs it."""
+        return self._facts
+
+    @property
+    def architecture(self) -> Architecture:
+        """What it is."""
+        return self._tiled.architecture
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about how it was loaded and what its runs did differently."""
+        return self._tiled.notes + tuple(note for note in self._notes if note not in self._tiled.notes)
+
+    def add_notes(self, notes: tuple[str, ...]) -> None:
+        """Add sentences about how it came to be loaded."""
+        self._notes += tuple(note for note in notes if note not in self._notes)
+
+    def settle(self, asked: str) -> None:
+        """Choose between exact and fast for runs that do not ask for either, as `PaddleEngine.settle`."""
+        verdict = precision.choose(self, asked, self._folder, self._tiled.facts.engine)
+        if verdict.is_fast:
+            self._facts = replace(self._facts, precision="bf16")
+            self._tiled.settle("fast")
+        self.add_notes((verdict.note,) if verdict.note else ())
+
+    def one_pass(self, image: Array, which: str) -> Array:
+        """A small picture in a precision: (1, C·u², H, W) unshuffled → (1, C_out, fH, fW)."""
+        if which == "fast":
+            return precision.Staged(self._tiled).one_pass(image, which)
+        strips: list[Array] = []
+        plan = self._plans(image.shape[2], image.shape[3], None)[0]
+        # The picture's own size: with pixel-unshuffle it is `unshuffle` times that of the features.
+        size = tuple(side * self.architecture.unshuffle for side in image.shape[2:])
+        self._runner.run(plan, image, size, lambda _, rows: strips.append(rows), _ignore, lambda: False, None)
+        return np.ascontiguousarray(np.concatenate(strips).transpose(2, 0, 1)[np.newaxis])
+
+    def sample(self, image: Array, which: str) -> Callable[[], object]:
+        """Work that takes as long as the blocks do in a precision, for comparisons; image as for `one_pass`."""
+        if which == "fast":
+            return precision.Staged(self._tiled).sample(image, which)
+        plan = self._plans(image.shape[2], image.shape[3], None)[0]
+        few = self._runner.shortened(saving.GROUP)
+        return lambda: few.features(plan, image)
+
+    def upscale(
+        self,
+        image: Array,
+        sink: engine.Sink,
+        on_progress: engine.OnProgress,
+        should_stop: Callable[[], bool],
+        *,
+        memory_budget_bytes: int | None = None,
+        tile: int | None = None,
+        precision: str | None = None,
+    ) -> None:
+        """As `engine.upscale`; `precision` None or "auto" is the one that the model was loaded with.
+
+        In the exact precision `tile` is the widest piece of a row that is worked on at once; no result depends on it.
+        """
+        budget = memory_budget_bytes or int(host.available_memory_bytes() * engine.MEMORY_SHARE)
+        for plan in self.plans(image, budget, tile) if self._is_exact(precision) else ():
+            try:
+                values = engine.unshuffled(image, self.architecture.unshuffle)
+                self._runner.run(plan, values, image.shape[:2], sink, on_progress, should_stop, self._spool)
+            except MemoryError as error:
+                _log.warning("memory ran short with %d threads: %s", plan.threads, error)
+                self.add_notes((engine.SMALLER_PIECES,))
+            else:
+                return
+        self._tiled.upscale(
+            image,
+            sink,
+            on_progress,
+            should_stop,
+            memory_budget_bytes=memory_budget_bytes,
+            tile=tile,
+            precision="exact" if self._is_exact(precision) else "fast",
+        )
+
+    def plans(self, image: Array, budget_bytes: int, tile: int | None = None) -> list[run.Plan]:
+        """How a picture can run by rows within a budget, the fastest way first; empty when it must be tiled.
+
+        Raises:
+            BackendError: BAD_SHAPE.
+        """
+        engine.check_image(image, self.architecture)
+        factor = self.architecture.unshuffle
+        height, width = (math.ceil(side / factor) for side in image.shape[:2])
+        found = self._plans(height, width, None if tile is None else max(1, tile // factor))
+        return [plan for plan in found if plan.need_bytes <= budget_bytes]
+
+    def tiled_plan(self, image: Array, which: str, budget_bytes: int | None) -> planning.Plan:
+        """What Paddle would do with a picture."""
+        return engine.plan_for(self._tiled, image, which, budget_bytes, can_spool=self._spool is not None)
+
+    def _plans(self, height: int, width: int, tile: int | None) -> list[run.Plan]:
+        can_spool = self._spool is not None
+        return run.plans((height, width), self.architecture, self._facts.threads, tile=tile, can_spool=can_spool)
+
+    def _is_exact(self, asked: str | None) -> bool:
+        if asked in (None, "auto"):
+            return self._facts.precision == "fp32"
+        return asked == "exact" or not self._has_fast()
+
+    def _has_fast(self) -> bool:
+        """Whether the fast precision is there and is the faster one."""
+        if self._can_be_fast is None:
+            verdict = precision.choose(self, "fast", self._folder, self._tiled.facts.engine)
+            self._can_be_fast = verdict.is_fast
+        return self._can_be_fast
+
+
+def load(
+    weights: Weights, cache: Path, *, threads: int = 0, spool: Path | None = None, precision: str = "exact"
+) -> paddle_engine.PaddleEngine | ProcessorEngine:
+    """Make a model ready in the calling thread, which is then the only one that may use it.
+
+    Args:
+        weights: the net.
+        cache: folder for saved programs, `ROOT/cache`; may be deleted between runs.
+        threads: for the arithmetic; 0 for as many as the machine gives to this process.
+        spool: folder for features that do not fit into memory; None for none.
+        precision: "exact", "fast", or "auto" for what a trial on this processor shows to be better.
+
+    Raises:
+        BackendError: as `paddle_engine.load`.
+    """
+    threads = threads or host.usable_threads()
+    tiled = paddle_engine.load(weights, cache, threads=threads, spool=spool)
+    folder = saving.prepare(weights, cache)
+    runner = _runner(weights, tiled, folder)
+    if runner is None:
+        tiled.settle(precision)
+        return tiled
+    loaded = ProcessorEngine(tiled, runner, folder, spool)
+    loaded.settle(precision)
+    return loaded
+
+
+def _runner(weights: Weights, tiled: paddle_engine.PaddleEngine, folder: Path) -> run.Runner | None:
+    """The model by rows, or None where that is slower, wrong, or too large for the memory."""
+    if weights.architecture.features < LEAST_FEATURES:
+        return None
+    try:
+        runner = run.Runner(network.prepare(weights))
+        image, features, _result = saving.reference(folder)
+        plan = run.plans(
+            (image.shape[2], image.shape[3]), weights.architecture, tiled.facts.threads, tile=None, can_spool=False
+        )[0]
+        predictors.check("trunk by rows", runner.features(plan, image), features)
+        return runner if _is_faster(runner, tiled, folder) else None
+    except (predictors.EngineUnusable, BackendError, MemoryError) as error:
+        _log.warning("the rows are left out: %s", error)
+        return None
+
+
+def _is_faster(runner: run.Runner, tiled: paddle_engine.PaddleEngine, folder: Path) -> bool:
+    """Whether one RRDB takes less time by rows than by Paddle; measured once for each processor and model."""
+    facts = tiled.facts
+    words = f"{facts.device_name} {facts.threads} {facts.engine} {facts.engine_version} {np.__version__}"
+    path = folder / f"rows-{hashlib.sha256(words.encode()).hexdigest()[:16]}.json"
+    image = np.tile(precision.picture(tiled.architecture), (1, 1, _TRIAL_REPEAT, _TRIAL_REPEAT))
+    few = runner.shortened(1)
+    plan = run.plans((image.shape[2], image.shape[3]), tiled.architecture, facts.threads, tile=None, can_spool=False)[0]
+
+    def tiles() -> Array:
+        method = tiled.methods("exact")[-1]
+        return tiled.join(image, tiled.blocks(method, 0, tiled.head(image), "exact"))
+
+    def rows() -> Array:
+        return few.features(plan, image)
+
+    candidates = {TILES: tiles, ROWS: rows}
+    chosen = ways.choose(path, tuple(candidates), candidates.__getitem__, lambda found: found, lambda: None, _handicap)
+    return chosen == ROWS
+
+
+def _handicap(way: str) -> float:
+    return _GROUPED if way == TILES else 1.0
+
+
+def _ignore(*_: int) -> None:
+    """Progress of a picture that nobody waits for."""

@@ -1,0 +1,308 @@
+"""A picture run through the net by rows: memory, threads, progress, and the result handed over in order."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bsrgan_backend.engine import planning, staging
+from bsrgan_backend.engine.engine import OnProgress, Sink, Stopped, is_finite
+from bsrgan_backend.engine.winograd import blas
+from bsrgan_backend.engine.winograd.convolution import ROWS
+from bsrgan_backend.engine.winograd.crew import Crew
+from bsrgan_backend.engine.winograd.layout import MOST_COLUMNS, Layout
+from bsrgan_backend.engine.winograd.network import CONVOLUTIONS, DENSE_BLOCKS, LEAST_CHANNELS, Network
+from bsrgan_backend.engine.winograd.tail import BAND_UNITS, Range, Tail
+from bsrgan_backend.engine.winograd.transforms import SEEN, TILE
+from bsrgan_backend.engine.winograd.trunk import Trunk
+from bsrgan_backend.errors import BackendError
+from bsrgan_backend.models.weights import Architecture
+
+Array = npt.NDArray[np.float32]
+
+_FLOAT = 4
+
+_AHEAD = 2
+"""Bands of the result that may wait for the sink besides those that the threads work on."""
+
+_DELIVERED = "delivered"
+"""Mark of the bands that the sink has taken."""
+
+_DISK_SLOWNESS = 1.15
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a picture runs.
+
+    Attributes:
+        layout: of its features.
+        threads: that work on it.
+        band_units: units of the features in a band of the tail.
+        spooled: the features lie in a file instead of in memory.
+        need_bytes: memory that the run is expected to take at most, without the features if they are spooled.
+    """
+
+    layout: Layout
+    threads: int
+    band_units: int
+    spooled: bool
+    need_bytes: int
+
+    @property
+    def slowness(self) -> float:
+        """Time relative to one thread in memory."""
+        return (_DISK_SLOWNESS if self.spooled else 1.0) / self.threads
+
+
+def plans(
+    size: tuple[int, int], architecture: Architecture, threads: int, *, tile: int | None, can_spool: bool
+) -> list[Plan]:
+    """Ways to run a picture, the fastest first.
+
+    Args:
+        size: (height, width) of the features, 1 or more each.
+        architecture: of the net.
+        threads: most that work.
+        tile: widest piece of a row that is worked on at once, in pixels of the features; None to choose.
+        can_spool: the features may be put into a file.
+    """
+    layout = Layout.of(*size, MOST_COLUMNS if tile is None else math.ceil(tile / TILE))
+    counts = sorted({max(1, threads // part) for part in (1, 2, 4, 8, threads)})
+    places = (False, True) if can_spool else (False,)
+    ways = [_plan(layout, architecture, count, spooled) for count in counts for spooled in places]
+    return sorted(ways, key=lambda plan: plan.slowness)
+
+
+def _plan(layout: Layout, architecture: Architecture, threads: int, spooled: bool) -> Plan:
+    band_units = max(4, min(BAND_UNITS, math.ceil(layout.units / threads)))
+    features = 0 if spooled else layout.units * math.prod(layout.shape(architecture.features)) * _FLOAT
+    image = layout.height * layout.width * architecture.in_channels * architecture.unshuffle**2 * _FLOAT
+    in_trunk = 2 * features + threads * trunk_room_bytes(layout, architecture)
+    strip = band_units * math.prod(layout.shape(architecture.out_channels)) * 4**architecture.doublings * _FLOAT
+    in_tail = features + threads * tail_room_bytes(layout, architecture) + (2 * threads + _AHEAD) * strip
+    return Plan(layout, threads, band_units, spooled, image + max(in_trunk, in_tail))
+
+
+def trunk_room_bytes(layout: Layout, architecture: Architecture) -> int:
+    """Memory of a thread in the trunk."""
+    nf = architecture.features
+    joined = nf + (CONVOLUTIONS - 1) * architecture.growth
+    dense = joined * (SEEN * ROWS + SEEN * SEEN * CONVOLUTIONS) + nf * TILE * TILE
+    return (layout.tiles * dense) * _FLOAT + _workspace_bytes(layout, _most_channels(architecture))
+
+
+def tail_room_bytes(layout: Layout, architecture: Architecture) -> int:
+    """Memory of a thread in the tail."""
+    nf = architecture.features
+    stage = nf * (SEEN * ROWS + SEEN * SEEN + TILE * TILE)
+    enlarged = layout.tiles
+    total = 0
+    for _doubling in range(architecture.doublings):
+        enlarged *= 2
+        total += enlarged * (stage + nf * TILE * TILE)
+    room = _workspace_bytes(layout, _most_channels(architecture), 2**architecture.doublings)
+    return (total + 2 * enlarged * stage) * _FLOAT + room
+
+
+def _most_channels(architecture: Architecture) -> int:
+    return max(LEAST_CHANNELS, architecture.features, architecture.in_channels * architecture.unshuffle**2)
+
+
+def _workspace_bytes(layout: Layout, channels: int, factor: int = 1) -> int:
+    in_panel = SEEN * SEEN + SEEN * TILE + TILE * TILE
+    return (layout.columns * in_panel + factor * layout.tiles * SEEN * TILE) * channels * _FLOAT
+
+
+class Runner:
+    """A net that takes pictures; one runs at a time, but for a small one that `should_stop` lets in between.
+
+    Args:
+        network: the kernels.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._crews: list[Crew] = []
+
+    def shortened(self, blocks: int) -> Runner:
+        """The same with the first RRDBs only, for measurements."""
+        return Runner(replace(self._network, dense=self._network.dense[: DENSE_BLOCKS * blocks]))
+
+    def run(
+        self,
+        plan: Plan,
+        image: Array,
+        size: tuple[int, ...],
+        sink: Sink,
+        on_progress: OnProgress,
+        should_stop: Callable[[], bool],
+        spool: Path | None,
+    ) -> None:
+        """Run a picture.
+
+        Args:
+            plan: one of `plans` for it.
+            image: (1, C·u², H, W) unshuffled, float32, 0..1.
+            size: (height, width) of the picture before that.
+            sink: as for `engine.upscale`.
+            on_progress: as there.
+            should_stop: as there, asked twenty times a second.
+            spool: folder for features in a file.
+
+        Raises:
+            MemoryError: nothing has been given to the sink.
+            Stopped: `should_stop` said so.
+            BackendError: DISK_FULL; MODEL_LOAD when the result is not finite; HOST_OOM when not even one thread has
+                memory for the rest of the picture.
+        """
+        one = _Picture(self._network, plan, size, sink, on_progress, should_stop)
+        with self._first(), blas.one_thread():
+            with self._crew(plan.threads, one.look_at_trunk) as crew:
+                features = one.trunk(crew, image, spool)
+            threads = plan.threads
+            while True:
+                try:
+                    with self._crew(threads, one.look_at_tail) as crew:
+                        one.tail(crew, features)
+                except MemoryError:
+                    if threads == 1:
+                        one.give_up()
+                        raise
+                    threads = max(1, threads // 2)
+                else:
+                    return
+
+    def features(self, plan: Plan, image: Array) -> Array:
+        """The trunk alone: (1, C·u², H, W) unshuffled → (1, nf, H, W)."""
+        one = _Picture(self._network, plan, image.shape[2:], _no_sink, _no_progress, lambda: False)
+        with self._first(), blas.one_thread(), self._crew(plan.threads, one.look_at_trunk) as crew:
+            units = one.trunk(crew, image, None)
+        rows = np.concatenate([plan.layout.unpack(unit, number) for number, unit in enumerate(units)])
+        return np.ascontiguousarray(rows.transpose(2, 0, 1)[np.newaxis])
+
+    @contextlib.contextmanager
+    def _first(self) -> Iterator[None]:
+        """Hold back the picture in whose `should_stop` this one runs: somebody waits for this one."""
+        with contextlib.ExitStack() as held:
+            for crew in self._crews:
+                held.enter_context(crew.paused())
+            yield
+
+    @contextlib.contextmanager
+    def _crew(self, threads: int, check: Callable[[Crew], None]) -> Iterator[Crew]:
+        crew = Crew(threads, check)
+        self._crews.append(crew)
+        try:
+            yield crew
+        finally:
+            self._crews.remove(crew)
+
+
+def _no_sink(_first: int, _rows: Array) -> None:
+    """Of a run without a result."""
+
+
+def _no_progress(*_: int) -> None:
+    """Of a run that nobody watches."""
+
+
+class _Picture:
+    """One picture on its way."""
+
+    def __init__(
+        self,
+        network: Network,
+        plan: Plan,
+        size: tuple[int, ...],
+        sink: Sink,
+        on_progress: OnProgress,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._network = network
+        self._plan = plan
+        self._size = size
+        self._sink = sink
+        self._on_progress = on_progress
+        self._should_stop = should_stop
+        units, step = plan.layout.units, plan.band_units
+        self._bands = [Range(first, min(units, first + step)) for first in range(0, units, step)]
+        self._strips: dict[int, Array] = {}
+        self._delivered = 0
+        self._stages = len(network.dense) + 2
+        architecture = network.architecture
+        self._trunk_share = planning.block_macs(architecture) * architecture.blocks + planning.join_macs(architecture)
+        self._tail_share = planning.tail_macs(architecture)
+
+    def trunk(self, crew: Crew, image: Array, spool: Path | None) -> Array:
+        """The features of the whole picture, in units."""
+        plan, architecture = self._plan, self._network.architecture
+        shape = (plan.layout.units, *plan.layout.shape(architecture.features))
+        folder = spool if plan.spooled else None
+        features, kept = (staging.allocate(shape, folder) for _ in range(2))
+        Trunk(self._network, plan.layout, image[0], features, kept).run(crew)
+        return features
+
+    def tail(self, crew: Crew, features: Array) -> None:
+        """Give the result to the sink."""
+        tails = [Tail(self._network, self._plan.layout) for _ in range(crew.threads)]
+        # An attempt with more threads may have come some way.
+        self._strips.clear()
+        first = self._delivered
+
+        def work(number: int) -> None:
+            for index in range(first + number, len(self._bands), crew.threads):
+                # The sink may be slower than the threads, and strips are large.
+                crew.await_mark(_DELIVERED, index - crew.threads - _AHEAD)
+                self._strips[index] = tails[number].run(features, self._bands[index], crew.step)
+
+        crew.mark(_DELIVERED, first)
+        crew.run(work)
+        self._deliver(crew)
+
+    def give_up(self) -> None:
+        """Say that the memory is too little, if part of the result has been given away already."""
+        if self._delivered:
+            text = "There is too little free memory for this picture; close other programs or select a smaller area."
+            raise BackendError("HOST_OOM", text, f"at band {self._delivered} of {len(self._bands)}")
+
+    def look_at_trunk(self, crew: Crew) -> None:
+        """Tell how far the stages are, and ask whether to go on."""
+        written = sum(crew.marked(stage) + 1 for stage in range(self._stages))
+        part = written / (self._stages * self._plan.layout.units)
+        self._look(part * self._trunk_share, int(part * self._stages))
+
+    def look_at_tail(self, crew: Crew) -> None:
+        """The same in the tail, handing over what is ready."""
+        self._deliver(crew)
+        part = self._delivered / len(self._bands)
+        self._look(self._trunk_share + part * self._tail_share, self._stages + self._delivered)
+
+    def _look(self, macs_px: float, tile: int) -> None:
+        if self._should_stop():
+            raise Stopped
+        scale = self._plan.layout.height * self._plan.layout.width / 1e6
+        total = max(1, int((self._trunk_share + self._tail_share) * scale))
+        self._on_progress(min(total, int(macs_px * scale)), total, tile, self._stages + len(self._bands))
+
+    def _deliver(self, crew: Crew) -> None:
+        """Give the strips that are next to the sink, without what the picture had been padded with."""
+        architecture = self._network.architecture
+        factor = 2**architecture.doublings * TILE
+        height, width = (side * architecture.scale for side in self._size)
+        while (strip := self._strips.pop(self._delivered, None)) is not None:
+            if not is_finite(strip):
+                text = "The model gave values that are no numbers for this picture; try another model."
+                raise BackendError("MODEL_LOAD", text)
+            first = self._bands[self._delivered].first * factor
+            own = strip[: max(0, height - first), :width]
+            if own.size:
+                self._sink(first, np.ascontiguousarray(own))
+            self._delivered += 1
+            crew.mark(_DELIVERED, self._delivered)

@@ -1,0 +1,111 @@
+"""The trunk, row by row: every thread takes the next stage of the net and follows the one before down the picture.
+
+A stage is the first convolution, a dense block, or the last convolution. It replaces the features of the picture in
+place. A dense block stays six units behind the stage before it. So as many stages run at once as there are threads,
+no unit is computed twice, and nothing is waited for but the beginning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bsrgan_backend.engine.winograd.convolution import Convolution, Workspace
+from bsrgan_backend.engine.winograd.crew import Crew
+from bsrgan_backend.engine.winograd.dense import Dense
+from bsrgan_backend.engine.winograd.layout import Layout
+from bsrgan_backend.engine.winograd.network import DENSE_BLOCKS, Network
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """A stage among the others; see `dense.Turn`."""
+
+    stage: int
+    crew: Crew
+
+    def await_unit(self, unit: int) -> None:
+        if self.stage:
+            self.crew.await_mark(self.stage - 1, unit)
+        else:
+            self.crew.step()
+
+    def done(self, unit: int) -> None:
+        self.crew.mark(self.stage, unit)
+
+
+class Trunk:
+    """The trunk's work on one picture.
+
+    Args:
+        network: the kernels.
+        layout: of the picture.
+        image: (C·u², H, W) unshuffled.
+        features: (units, panels, 4, 4, nf, columns), written.
+        kept: the same shape, for what every RRDB adds to its result.
+    """
+
+    def __init__(self, network: Network, layout: Layout, image: Array, features: Array, kept: Array) -> None:
+        self._network = network
+        self._layout = layout
+        self._image = image
+        self._features = features
+        self._kept = kept
+
+    @property
+    def stages(self) -> int:
+        """How many follow each other."""
+        return len(self._network.dense) + 2
+
+    def run(self, crew: Crew) -> None:
+        """Fill the features; the crew's marks say for every stage, by its number, which unit it has written."""
+
+        def work(number: int) -> None:
+            workspace = Workspace(self._layout, self._network.most_channels)
+            dense = Dense(self._layout, self._network.architecture, workspace)
+            for stage in range(number, self.stages, crew.threads):
+                turn = _Turn(stage, crew)
+                if stage == 0:
+                    self._head(workspace, turn)
+                elif stage == self.stages - 1:
+                    self._join(workspace, turn)
+                else:
+                    kernels = self._network.dense[stage - 1]
+                    dense.run(kernels, (stage - 1) % DENSE_BLOCKS, self._features, self._kept, turn)
+
+        crew.run(work)
+
+    def _head(self, workspace: Workspace, turn: _Turn) -> None:
+        head = Convolution(self._layout, self._network.head, workspace)
+        for step in range(self._layout.units + 1):
+            turn.await_unit(step)
+            self._feed_image(head, step)
+            if step:
+                head.give(self._features[step - 1])
+                self._layout.clear(self._features[step - 1], step - 1)
+                turn.done(step - 1)
+
+    def _join(self, workspace: Workspace, turn: _Turn) -> None:
+        """The last convolution and the long skip, for which the first one is computed anew: keeping it takes room."""
+        layout, features = self._layout, self._features
+        head = Convolution(layout, self._network.head, workspace)
+        last = Convolution(layout, self._network.join, workspace)
+        skipped = np.empty(features.shape[1:], np.float32)
+        for step in range(layout.units + 1):
+            turn.await_unit(min(step, layout.units - 1))
+            self._feed_image(head, step)
+            last.feed(features[step] if step < layout.units else None, is_first=step == 0)
+            if step:
+                last.give(features[step - 1])
+                head.give(skipped)
+                features[step - 1] += skipped
+                layout.clear(features[step - 1], step - 1)
+                turn.done(step - 1)
+
+    def _feed_image(self, head: Convolution, step: int) -> None:
+        unit = self._layout.pack(self._image, step, self._network.head.inputs) if step < self._layout.units else None
+        head.feed(unit, is_first=step == 0)
