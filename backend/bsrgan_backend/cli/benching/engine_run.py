@@ -30,9 +30,7 @@ def load(request: runner.Request, _tensors: runner.Tensors, image: runner.Array)
     """
     path = Path(request["model"])
     weights = ModelStore(path.parent).load(path.stem)
-    engine = processor.load(
-        weights, Path(request["cache"]), threads=request["threads"], precision=request["precision"]
-    )
+    engine = processor.load(weights, Path(request["cache"]), threads=request["threads"], precision=request["precision"])
     facts = engine.facts
     return {
         "run": lambda: whole(engine, image),
