@@ -13,7 +13,7 @@ from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.store import ModelStore
 
 MB = 1_000_000
-NEAR = memories.Use(memories.Case(256, "exact"), 110 * MB, 100 * MB, 256, 23, 1.0, "fp32", 2.0)
+NEAR = memories.Use(memories.Case(256, "exact"), 110 * MB, 100 * MB, "rows", 1.0, "fp32", 2.0)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_job_is_measured_in_a_process_of_its_own(course):
     assert done.reason == ""
     assert done.expected > 200 * 200 * 4 * 4
     assert done.taken > 0
-    assert (done.tile, done.arithmetic) == (200, 1.0)
+    assert (done.way, done.arithmetic) == ("3 blocks, tiles of 200 px", 1.0)
     assert failed.taken == 0
     assert failed.reason
     assert len(shown) == 2
@@ -51,8 +51,8 @@ def test_the_worst_job_is_the_claim():
 
 def test_large_jobs_have_claims_of_their_own():
     """A result of 8192 x 8192 is held to its budget and arithmetic, one with alpha in float to the plan."""
-    large = memories.Use(memories.BUDGETED, 3_800 * MB, 3_900 * MB, 700, 1, 1.07, "bf16", 400.0)
-    floating = memories.Use(memories.FLOATING, 900 * MB, 1_000 * MB, 700, 1, 1.07, "bf16", 400.0)
+    large = memories.Use(memories.BUDGETED, 3_800 * MB, 3_900 * MB, "tiles", 1.07, "bf16", 400.0)
+    floating = memories.Use(memories.FLOATING, 900 * MB, 1_000 * MB, "tiles", 1.07, "bf16", 400.0)
     claims = memories.claims([NEAR, large, floating])
     assert [round(claim.value, 2) for claim in claims] == [10.0, 3.9, 1.07, 10.0]
     assert all(claim.reached for claim in claims)
@@ -65,7 +65,7 @@ def test_the_table_names_each_job():
     heading, row, failed = memories.texts([NEAR, replace(NEAR, taken=0, reason="no memory")])
     assert len(heading) == len(row) == len(failed)
     assert row[0] == "256 x 256 RGB 8 bit"
-    assert row[5:8] == ("110", "100", "1.10")
+    assert row[4:7] == ("110", "100", "1.10")
     assert failed[-1] == "no memory"
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine import engine, host, paddle_engine, planning, precision, predictors, saving, ways
+from bsrgan_backend.engine import engine, host, paddle_engine, precision, predictors, saving, ways
 from bsrgan_backend.engine.winograd import network, run
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture, Weights
@@ -71,6 +71,11 @@ class ProcessorEngine:
     def notes(self) -> tuple[str, ...]:
         """Sentences about how it was loaded and what its runs did differently."""
         return self._tiled.notes + tuple(note for note in self._notes if note not in self._tiled.notes)
+
+    @property
+    def tiled(self) -> paddle_engine.PaddleEngine:
+        """The same model by Paddle, for what does not run by rows."""
+        return self._tiled
 
     def add_notes(self, notes: tuple[str, ...]) -> None:
         """Add sentences about how it came to be loaded."""
@@ -149,10 +154,6 @@ class ProcessorEngine:
         height, width = (math.ceil(side / factor) for side in image.shape[:2])
         found = self._plans(height, width, None if tile is None else max(1, tile // factor))
         return [plan for plan in found if plan.need_bytes <= budget_bytes]
-
-    def tiled_plan(self, image: Array, which: str, budget_bytes: int | None) -> planning.Plan:
-        """What Paddle would do with a picture."""
-        return engine.plan_for(self._tiled, image, which, budget_bytes, can_spool=self._spool is not None)
 
     def _plans(self, height: int, width: int, tile: int | None) -> list[run.Plan]:
         can_spool = self._spool is not None

@@ -66,8 +66,7 @@ class Use:
         case: the job.
         expected: bytes by the plan, on top of the loaded model; 0 when the job failed.
         taken: bytes at the peak.
-        tile: longest side of the trunk's tiles, px.
-        group: blocks at a time.
+        way: rows, or tiles of which size for how many blocks at a time.
         arithmetic: of the trunk, over that without margins of tiles.
         precision: what was computed in.
         seconds: of the job.
@@ -77,8 +76,7 @@ class Use:
     case: Case
     expected: int = 0
     taken: int = 0
-    tile: int = 0
-    group: int = 0
+    way: str = ""
     arithmetic: float = 0.0
     precision: str = ""
     seconds: float = 0.0
@@ -160,8 +158,7 @@ HEADING = (
     "job",
     "precision",
     "may take",
-    "blocks at a time",
-    "tile px",
+    "way",
     "expected",
     "taken",
     "expected / taken",
@@ -169,8 +166,8 @@ HEADING = (
     "",
 )
 LEGEND = (
-    "expected, taken: memory of the worker at the job's peak, on top of what it holds with the model loaded; tile: the "
-    "longest side of the trunk's tiles with their margins; all in decimal megabytes."
+    "expected, taken: memory of the worker at the job's peak, on top of what it holds with the model loaded, in "
+    "decimal megabytes; tiles: the longest side of those of the trunk, with their margins."
 )
 
 
@@ -183,11 +180,10 @@ def _cells(use: Use) -> tuple[str, ...]:
     budget = f"{use.case.memory / _MB:.0f}" if use.case.memory else "what is free"
     named = use.case.name, use.precision or use.case.precision, budget
     if not use.taken:
-        return (*named, *("-",) * 6, use.reason)
+        return (*named, *("-",) * 5, use.reason)
     return (
         *named,
-        str(use.group),
-        str(use.tile),
+        use.way,
         f"{use.expected / _MB:.0f}",
         f"{use.taken / _MB:.0f}",
         f"{use.expected / use.taken:.2f}",

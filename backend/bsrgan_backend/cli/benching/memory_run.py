@@ -9,14 +9,15 @@ import json
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from bsrgan_backend.cli.benching.peers import runner
-from bsrgan_backend.engine import engine, paddle_engine, planning
+from bsrgan_backend.engine import engine, host, paddle_engine, processor
+from bsrgan_backend.engine.engine import Engine
 from bsrgan_backend.imaging.pixels import PixelFormat
 from bsrgan_backend.models.store import ModelStore
 from bsrgan_backend.worker import jobs
@@ -25,6 +26,7 @@ from bsrgan_backend.worker.options import Options
 from bsrgan_backend.worker.reports import Progress
 
 MODULE = "bsrgan_backend.cli.benching.memory_run"
+Loaded = paddle_engine.PaddleEngine | processor.ProcessorEngine
 _SMALL_PX = 16
 _WAVE_PX = 9.0
 
@@ -38,26 +40,25 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
             is free).
 
     Returns:
-        `expected` and `taken`, bytes on top of a process that has done a small job; `tile` (longest side of the
-        trunk's tiles, margins included), `group` (blocks at a time), `arithmetic` (of the
-        trunk over that without margins), `precision` (what was really computed in), `seconds`.
+        `expected` and `taken`, bytes on top of a process that has done a small job; `way` ("rows", or how many blocks
+        at a time in tiles of which size, margins included), `arithmetic` (of the trunk over that without margins),
+        `precision` (what was really computed in), `seconds`.
     """
     path = Path(request["model"])
     weights = ModelStore(path.parent).load(path.stem)
     precision = request["precision"]
-    network = paddle_engine.load(weights, Path(request["cache"]), threads=request["threads"], precision=precision)
+    network = processor.load(weights, Path(request["cache"]), threads=request["threads"], precision=precision)
     spec = _spec(request, network.architecture.scale)
     _run(replace(spec, size=(_SMALL_PX, _SMALL_PX), out_size=(_SMALL_PX * network.architecture.scale,) * 2), network)
     held = held_bytes(spec.size, spec.out_size, spec.layout, spec.options, network.architecture.scale)
-    plan = _plan(spec, network, held)
+    plan = _planned(spec, network, held)
     base = runner.resident_bytes()
     runner.forget_peak()
     seconds = _run(spec, network)
     return {
         "expected": max(preparing_bytes(spec.size, spec.layout), held + plan.need_bytes),
         "taken": runner.peak_bytes() - base,
-        "tile": max(span.high - span.low for span in (*plan.trunk.rows, *plan.trunk.columns)),
-        "group": plan.method.group,
+        "way": plan.way,
         "arithmetic": plan.arithmetic,
         "precision": network.facts.precision,
         "seconds": seconds,
@@ -71,15 +72,30 @@ def _spec(request: dict[str, Any], scale: int) -> jobs.JobSpec:
     return jobs.JobSpec("memory", "upscale", (side, side), (side * scale, side * scale), layout, "", options)
 
 
-def _plan(spec: jobs.JobSpec, network: paddle_engine.PaddleEngine, held: int) -> planning.Plan:
+@dataclass(frozen=True)
+class _Planned:
+    """What the engine will do."""
+
+    way: str
+    arithmetic: float
+    need_bytes: int
+
+
+def _planned(spec: jobs.JobSpec, network: Loaded, held: int) -> _Planned:
     """What the engine will choose, as the job asks it."""
-    options = spec.options.engine_options(held)
-    budget = options.get("memory_budget_bytes")
+    budget = spec.options.engine_options(held).get("memory_budget_bytes")
     like = np.broadcast_to(np.float32(0), (*spec.size, network.architecture.in_channels))
-    return engine.plan_for(network, like, spec.options.precision, budget)
+    if isinstance(network, processor.ProcessorEngine):
+        rows = network.plans(like, budget or int(host.available_memory_bytes() * engine.MEMORY_SHARE))
+        if network.facts.precision == "fp32" and rows:
+            return _Planned(f"rows, {rows[0].threads} threads", 1.0, rows[0].need_bytes)
+        network = network.tiled
+    plan = engine.plan_for(network, like, spec.options.precision, budget)
+    side = max(span.high - span.low for span in (*plan.trunk.rows, *plan.trunk.columns))
+    return _Planned(f"{plan.method.group} blocks, tiles of {side} px", plan.arithmetic, plan.need_bytes)
 
 
-def _run(spec: jobs.JobSpec, network: paddle_engine.PaddleEngine) -> float:
+def _run(spec: jobs.JobSpec, network: Engine) -> float:
     """Seconds of a job on a picture of soft waves."""
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as target:
         _fill(spec, source)
