@@ -117,6 +117,13 @@ def _cgroup_folders(controller: str) -> list[Path]:
     return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
 
 
+def return_memory() -> None:
+    """Give memory that is no longer used back to the system, where the C library keeps it for later (glibc does)."""
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).malloc_trim(0)
+
+
 def processor_name() -> str:
     """The processor's name as its maker writes it."""
     if found := re.search(r"^model name\s*:\s*(.+)$", _read(Path("/proc/cpuinfo")), re.MULTILINE):

@@ -10,15 +10,15 @@ from bsrgan_backend.engine.winograd.transforms import CONSTANT, DATA, RESULT, SE
 
 Array = npt.NDArray[np.float32]
 
-OWN = slice(1, TILE + 1)
-"""A tile's own columns among its samples."""
-
 _SLOPE = np.float32(0.2)
+
+_OWN: Array = np.ascontiguousarray(DATA[:, 1 : TILE + 1])
+"""What of `DATA` belongs to a tile's own four columns; its neighbours' are added as they are."""
 
 _KEPT = SEEN - 1
 """Rows that one tile's window shares with what comes before the next four rows: two, and the unit in between."""
 
-_WINDOWS = 2
+_WINDOWS = 3
 """Units that fit into a source's rows before the last ones are carried to the front again."""
 
 ROWS = TILE * (_WINDOWS - 1) + _KEPT + TILE
@@ -44,23 +44,23 @@ class Source:
         self._first = 0
         self._rows[:, :_KEPT] = 0
 
-    def feed(self, samples: Array | None, factors: Array | None) -> None:
+    def feed(self, unit: Array | None, factors: Array | None) -> None:
         """Take the next unit.
 
         Args:
-            samples: (panels, 4, 6, channels, columns): the unit in columns 1 to 4, zero beyond the picture's edges;
-                columns 0 and 5 are filled here, with the pixels to the left and right. None after the last unit.
+            unit: (panels, 4, 4, channels, columns), zero beyond the picture's edges; None after the last one.
             factors: (panels, 6, 6, channels, columns), gets those of the unit before; None when there is none.
         """
         panels, columns, channels, first = self._layout.panels, self._layout.columns, self._channels, self._first
-        if samples is None:
+        if unit is None:
             self._rows[:, first + _KEPT] = 0
         else:
-            _join_neighbours(samples)
-            fresh = self._rows[:, first + _KEPT : first + _KEPT + TILE].reshape(panels, TILE, SEEN, -1)
-            np.matmul(DATA, samples.reshape(panels, TILE, SEEN, -1), out=fresh)
+            fresh = self._rows[:, first + _KEPT : first + _KEPT + TILE]
+            flat = unit.reshape(panels, TILE, TILE, channels * columns)
+            np.matmul(_OWN, flat, out=fresh.reshape(panels, TILE, SEEN, channels * columns))
+            _add_neighbours(fresh, unit)
         if factors is not None:
-            window = self._rows[:, first : first + SEEN].reshape(panels, SEEN, SEEN, -1).swapaxes(1, 2)
+            window = self._rows[:, first : first + SEEN].reshape(panels, SEEN, SEEN, channels * columns).swapaxes(1, 2)
             for panel in range(panels):
                 np.matmul(DATA, window[panel], out=factors[panel].reshape(SEEN, SEEN, channels * columns))
         self._first += TILE
@@ -69,37 +69,32 @@ class Source:
             self._first = 0
 
 
-def _join_neighbours(samples: Array) -> None:
-    """Fill the columns left and right of every tile from the tiles beside it."""
-    left, right = samples[:, :, 0], samples[:, :, TILE + 1]
-    first, last = samples[:, :, 1], samples[:, :, TILE]
-    left[..., 1:] = last[..., :-1]
-    left[1:, ..., 0] = last[:-1, ..., -1]
-    left[0, ..., 0] = 0
-    right[..., :-1] = first[..., 1:]
-    right[:-1, ..., -1] = first[1:, ..., 0]
-    right[-1, ..., -1] = 0
+def _add_neighbours(fresh: Array, unit: Array) -> None:
+    """Add the columns left and right of every tile, from the tiles beside it; beyond the picture they are zero."""
+    before, after = fresh[:, :, 0], fresh[:, :, -1]
+    first, last = unit[:, :, 0], unit[:, :, -1]
+    left, right = before[..., 0].copy(), after[..., -1].copy()
+    left[1:] += last[:-1, ..., -1]
+    right[:-1] += first[1:, ..., 0]
+    # Channels lie end to end: as one long row they are added faster, and only the panel's edges come out wrong.
+    flat = (*before.shape[:2], -1)
+    before.reshape(flat)[..., 1:] += last.reshape(flat)[..., :-1]
+    after.reshape(flat)[..., :-1] += first.reshape(flat)[..., 1:]
+    before[..., 0], after[..., -1] = left, right
 
 
 class Workspace:
-    """A thread's room for products and samples.
+    """A thread's room for products.
 
     Args:
-        layout: the widest that it serves.
-        channels: most that a convolution gives or that a source has.
+        columns: of a panel.
+        channels: most that a convolution gives.
     """
 
-    def __init__(self, layout: Layout, channels: int) -> None:
-        columns = layout.columns
+    def __init__(self, columns: int, channels: int) -> None:
         self._products = np.empty(SEEN * SEEN * channels * columns, np.float32)
         self._halves = np.empty(SEEN * TILE * channels * columns, np.float32)
         self._sloped = np.empty(TILE * TILE * channels * columns, np.float32)
-        self._samples = np.empty(layout.panels * TILE * SEEN * channels * columns, np.float32)
-
-    def samples(self, layout: Layout, channels: int) -> Array:
-        """Room for one unit with the columns beside its tiles: (panels, 4, 6, channels, columns)."""
-        shape = (layout.panels, TILE, SEEN, channels, layout.columns)
-        return self._samples[: np.prod(shape)].reshape(shape)
 
     def convolve(self, kernel: Kernel, factors: Array, result: Array) -> None:
         """One unit of a convolution's result.
@@ -148,11 +143,7 @@ class Convolution:
 
     def feed(self, unit: Array | None, *, is_first: bool = False) -> None:
         """Take the next unit, (panels, 4, 4, C, columns), zero beyond the picture's edges; None after the last one."""
-        samples = None
-        if unit is not None:
-            samples = self._workspace.samples(self.layout, self._kernel.inputs)
-            samples[:, :, OWN] = unit
-        self._source.feed(samples, None if is_first else self._factors)
+        self._source.feed(unit, None if is_first else self._factors)
 
     def give(self, result: Array) -> None:
         """The result's unit before the one that was fed last: (panels, 4, 4, O, columns), written."""

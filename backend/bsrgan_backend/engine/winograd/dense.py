@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine.winograd.convolution import OWN, Source, Workspace
+from bsrgan_backend.engine.winograd.convolution import Source, Workspace
 from bsrgan_backend.engine.winograd.layout import Layout
 from bsrgan_backend.engine.winograd.network import CONVOLUTIONS, DENSE_BLOCKS, RESIDUAL
 from bsrgan_backend.engine.winograd.transforms import SEEN, Kernel
@@ -43,13 +43,12 @@ class Dense:
         nf, gc = architecture.features, architecture.growth
         self._layout = layout
         self._workspace = workspace
-        self._features = nf
-        self._growth = gc
         self._starts = [0, *(nf + gc * index for index in range(CONVOLUTIONS - 1))]
         self._widths = [nf, *[gc] * (CONVOLUTIONS - 1)]
         self._sources = [Source(layout, width) for width in self._widths]
         joined = nf + gc * (CONVOLUTIONS - 1)
         self._factors = np.zeros((CONVOLUTIONS, layout.panels, SEEN, SEEN, joined, layout.columns), np.float32)
+        self._grown = np.empty(layout.shape(gc), np.float32)
         self._branch = np.empty(layout.shape(nf), np.float32)
 
     def run(self, kernels: Sequence[Kernel], number: int, features: Array, kept: Array, turn: Turn) -> None:
@@ -70,7 +69,7 @@ class Dense:
                 turn.await_unit(step)
                 if number == 0:
                     kept[step] = features[step]
-            self._feed_features(features, step)
+            self._feed(0, features[step] if step < units else None, step)
             for index in range(1, CONVOLUTIONS):
                 self._grow(kernels[index - 1], index, step - index)
             written = step - CONVOLUTIONS
@@ -78,34 +77,26 @@ class Dense:
                 self._add_branch(kernels[-1], number, features[written], kept[written], written)
                 turn.done(written)
 
-    def _feed_features(self, features: Array, unit: int) -> None:
-        samples = None
-        if unit < self._layout.units:
-            samples = self._workspace.samples(self._layout, self._features)
-            samples[:, :, OWN] = features[unit]
-        self._feed(0, samples, unit)
-
     def _grow(self, kernel: Kernel, index: int, unit: int) -> None:
         """One unit of a convolution whose result the next ones see too."""
         if not 0 <= unit <= self._layout.units:
             return
-        samples = None
+        grown = None
         if unit < self._layout.units:
-            samples = self._workspace.samples(self._layout, self._growth)
-            own = samples[:, :, OWN]
-            self._workspace.convolve(kernel, self._factors[unit % CONVOLUTIONS], own)
-            self._workspace.rectify(own)
-            self._layout.clear(own, unit)
-        self._feed(index, samples, unit)
+            grown = self._grown
+            self._workspace.convolve(kernel, self._factors[unit % CONVOLUTIONS], grown)
+            self._workspace.rectify(grown)
+            self._layout.clear(grown, unit)
+        self._feed(index, grown, unit)
 
-    def _feed(self, index: int, samples: Array | None, unit: int) -> None:
+    def _feed(self, index: int, values: Array | None, unit: int) -> None:
         if unit > self._layout.units:
             return
         factors = None
         if unit > 0:
             start = self._starts[index]
             factors = self._factors[(unit - 1) % CONVOLUTIONS][..., start : start + self._widths[index], :]
-        self._sources[index].feed(samples, factors)
+        self._sources[index].feed(values, factors)
 
     def _add_branch(self, kernel: Kernel, number: int, features: Array, kept: Array, unit: int) -> None:
         """The fifth convolution and the residual sums: the block's own, and after the last one the RRDB's."""

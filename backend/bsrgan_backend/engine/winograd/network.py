@@ -46,9 +46,9 @@ class Network:
     last: Kernel
 
     @property
-    def most_channels(self) -> int:
-        """Most that a convolution other than a dense one takes or gives."""
-        return max(self.head.inputs, self.head.outputs, self.last.outputs)
+    def most_outputs(self) -> int:
+        """Most channels that a convolution gives."""
+        return max(self.architecture.features, self.architecture.growth, self.last.outputs)
 
     @property
     def nbytes(self) -> int:

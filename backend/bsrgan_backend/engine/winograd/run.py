@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine import planning, staging
+from bsrgan_backend.engine import host, planning, staging
 from bsrgan_backend.engine.engine import OnProgress, Sink, Stopped, is_finite
 from bsrgan_backend.engine.winograd import blas
 from bsrgan_backend.engine.winograd.convolution import ROWS
@@ -28,7 +28,7 @@ Array = npt.NDArray[np.float32]
 
 _FLOAT = 4
 
-_AHEAD = 2
+_AHEAD = 1
 """Bands of the result that may wait for the sink besides those that the threads work on."""
 
 _DELIVERED = "delivered"
@@ -86,20 +86,22 @@ def _plan(layout: Layout, architecture: Architecture, threads: int, spooled: boo
     image = layout.height * layout.width * architecture.in_channels * architecture.unshuffle**2 * _FLOAT
     in_trunk = 2 * features + threads * trunk_room_bytes(layout, architecture)
     strip = band_units * math.prod(layout.shape(architecture.out_channels)) * 4**architecture.doublings * _FLOAT
-    in_tail = features + threads * tail_room_bytes(layout, architecture) + (2 * threads + _AHEAD) * strip
+    # A thread's own band stands there twice for a moment: in rows, and put together.
+    strips = min(math.ceil(layout.units / band_units), 2 * threads + _AHEAD)
+    in_tail = features + threads * tail_room_bytes(layout, architecture) + strips * strip
     return Plan(layout, threads, band_units, spooled, image + max(in_trunk, in_tail))
 
 
 def trunk_room_bytes(layout: Layout, architecture: Architecture) -> int:
     """Memory of a thread in the trunk."""
-    nf = architecture.features
-    joined = nf + (CONVOLUTIONS - 1) * architecture.growth
-    dense = joined * (SEEN * ROWS + SEEN * SEEN * CONVOLUTIONS) + nf * TILE * TILE
-    return (layout.tiles * dense) * _FLOAT + _workspace_bytes(layout, _most_channels(architecture))
+    nf, gc = architecture.features, architecture.growth
+    joined = nf + (CONVOLUTIONS - 1) * gc
+    dense = joined * (SEEN * ROWS + SEEN * SEEN * CONVOLUTIONS) + (nf + gc) * TILE * TILE
+    return layout.tiles * dense * _FLOAT + _workspace_bytes(layout, architecture)
 
 
 def tail_room_bytes(layout: Layout, architecture: Architecture) -> int:
-    """Memory of a thread in the tail."""
+    """Memory of a thread in the tail: every convolution's rows, factors and result, and what doublings give."""
     nf = architecture.features
     stage = nf * (SEEN * ROWS + SEEN * SEEN + TILE * TILE)
     enlarged = layout.tiles
@@ -107,17 +109,12 @@ def tail_room_bytes(layout: Layout, architecture: Architecture) -> int:
     for _doubling in range(architecture.doublings):
         enlarged *= 2
         total += enlarged * (stage + nf * TILE * TILE)
-    room = _workspace_bytes(layout, _most_channels(architecture), 2**architecture.doublings)
-    return (total + 2 * enlarged * stage) * _FLOAT + room
+    return (total + enlarged * (2 * stage - nf * TILE * TILE)) * _FLOAT + _workspace_bytes(layout, architecture)
 
 
-def _most_channels(architecture: Architecture) -> int:
-    return max(LEAST_CHANNELS, architecture.features, architecture.in_channels * architecture.unshuffle**2)
-
-
-def _workspace_bytes(layout: Layout, channels: int, factor: int = 1) -> int:
+def _workspace_bytes(layout: Layout, architecture: Architecture) -> int:
     in_panel = SEEN * SEEN + SEEN * TILE + TILE * TILE
-    return (layout.columns * in_panel + factor * layout.tiles * SEEN * TILE) * channels * _FLOAT
+    return layout.columns * in_panel * max(LEAST_CHANNELS, architecture.features, architecture.growth) * _FLOAT
 
 
 class Runner:
@@ -163,7 +160,7 @@ class Runner:
                 memory for the rest of the picture.
         """
         one = _Picture(self._network, plan, size, sink, on_progress, should_stop)
-        with self._first(), blas.one_thread():
+        with self._first(), blas.one_thread(), _returned_memory():
             with self._crew(plan.threads, one.look_at_trunk) as crew:
                 features = one.trunk(crew, image, spool)
             threads = plan.threads
@@ -203,6 +200,15 @@ class Runner:
             yield crew
         finally:
             self._crews.remove(crew)
+
+
+@contextlib.contextmanager
+def _returned_memory() -> Iterator[None]:
+    """What a picture took is free again afterwards: for other programs, and for the plan of the next one."""
+    try:
+        yield
+    finally:
+        host.return_memory()
 
 
 def _no_sink(_first: int, _rows: Array) -> None:

@@ -18,7 +18,7 @@ SEEN = 6
 
 DATA: Array = np.array(
     [
-        [4, 0, -5, 0, 1, 0],
+        [1, 0, -5 / 4, 0, 1 / 4, 0],
         [0, -4, -4, 1, 1, 0],
         [0, 4, -4, -1, 1, 0],
         [0, -2, -1, 2, 1, 0],
@@ -27,11 +27,15 @@ DATA: Array = np.array(
     ],
     np.float32,
 )
-"""Bᵀ for the points 0, 1, -1, 2, -2 and infinity (Lavin & Gray §4.3): six samples → six factors."""
+"""Bᵀ for the points 0, 1, -1, 2, -2 and infinity (Lavin & Gray §4.3): six samples → six factors.
+
+The first row is a quarter of theirs and that of `FILTER` four times, so the first and the last sample are added to one
+factor each, as they are.
+"""
 
 FILTER: npt.NDArray[np.float64] = np.array(
     [
-        [1 / 4, 0, 0],
+        [1, 0, 0],
         [-1 / 6, -1 / 6, -1 / 6],
         [-1 / 6, 1 / 6, -1 / 6],
         [1 / 24, 1 / 12, 1 / 6],
