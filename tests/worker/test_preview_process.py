@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsrgan_backend.engine import paddle_engine
+from bsrgan_backend.engine import processor
 from bsrgan_backend.imaging import pixels
 from bsrgan_backend.imaging.pixels import PixelFormat
 from bsrgan_backend.link import LinkClosed
@@ -92,7 +92,7 @@ def photo():
 @pytest.fixture(scope="module")
 def trained_engine():
     """A published network that reaches further than others, in exact arithmetic."""
-    return paddle_engine.load(trained("realesrgan-x4plus"), shared_cache() / "programs", precision="exact")
+    return processor.load(trained("realesrgan-x4plus"), shared_cache() / "programs", precision="exact")
 
 
 @pytest.mark.weights

@@ -127,7 +127,7 @@ def test_a_job_is_told_from_loading_to_done(root):
         assert running[-1] == 100
         loaded = next(message for message in told if message["t"] == "loaded")
         assert loaded["precision"] == "fp32"
-        assert loaded["engine"] in ("openvino", "onednn", "native")
+        assert loaded["engine"] in ("winograd", "openvino", "onednn", "native")
         assert answer["model"] == "tiny"
         assert 0 <= answer["engine_seconds"] <= answer["seconds"]
         assert any("tiny was used" in note for note in answer["notes"])

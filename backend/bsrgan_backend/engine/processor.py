@@ -6,6 +6,7 @@ little memory, and it has the fast precision.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import math
@@ -94,7 +95,7 @@ class ProcessorEngine:
         if which == "fast":
             return precision.Staged(self._tiled).one_pass(image, which)
         strips: list[Array] = []
-        plan = self._plans(image.shape[2], image.shape[3], None)[0]
+        plan = _plan_for(image, self._tiled)
         # The picture's own size: with pixel-unshuffle it is `unshuffle` times that of the features.
         size = tuple(side * self.architecture.unshuffle for side in image.shape[2:])
         self._runner.run(plan, image, size, lambda _, rows: strips.append(rows), _ignore, lambda: False, None)
@@ -104,8 +105,11 @@ class ProcessorEngine:
         """Work that takes as long as the blocks do in a precision, for comparisons; image as for `one_pass`."""
         if which == "fast":
             return precision.Staged(self._tiled).sample(image, which)
-        plan = self._plans(image.shape[2], image.shape[3], None)[0]
-        few = self._runner.shortened(saving.GROUP)
+        return self.first_blocks(image, saving.GROUP)
+
+    def first_blocks(self, image: Array, count: int) -> Callable[[], Array]:
+        """The trunk of the first RRDBs only, for measurements: (1, C·u², H, W) unshuffled → (1, nf, H, W)."""
+        plan, few = _plan_for(image, self._tiled), self._runner.shortened(count)
         return lambda: few.features(plan, image)
 
     def upscale(
@@ -189,52 +193,63 @@ def load(
     """
     threads = threads or host.usable_threads()
     tiled = paddle_engine.load(weights, cache, threads=threads, spool=spool)
-    folder = saving.prepare(weights, cache)
-    runner = _runner(weights, tiled, folder)
-    if runner is None:
-        tiled.settle(precision)
-        return tiled
-    loaded = ProcessorEngine(tiled, runner, folder, spool)
+    try:
+        loaded = _faster(weights, tiled, saving.prepare(weights, cache), spool)
+    except (predictors.EngineUnusable, BackendError, MemoryError) as error:
+        _log.warning("the rows are left out: %s", error)
+        loaded = tiled
     loaded.settle(precision)
     return loaded
 
 
-def _runner(weights: Weights, tiled: paddle_engine.PaddleEngine, folder: Path) -> run.Runner | None:
-    """The model by rows, or None where that is slower, wrong, or too large for the memory."""
+def by_rows(
+    weights: Weights, tiled: paddle_engine.PaddleEngine, folder: Path, spool: Path | None = None
+) -> ProcessorEngine:
+    """The model by rows, held to the reference.
+
+    Args:
+        weights: the net.
+        tiled: the same by Paddle.
+        folder: its programs, as `saving.prepare` returned it.
+        spool: folder for features that do not fit into memory; None for none.
+
+    Raises:
+        EngineUnusable: its numbers are wrong.
+        MemoryError: the kernels do not fit.
+    """
+    runner = run.Runner(network.prepare(weights))
+    image, features, _result = saving.reference(folder)
+    predictors.check("trunk by rows", runner.features(_plan_for(image, tiled), image), features)
+    return ProcessorEngine(tiled, runner, folder, spool)
+
+
+def _faster(
+    weights: Weights, tiled: paddle_engine.PaddleEngine, folder: Path, spool: Path | None
+) -> paddle_engine.PaddleEngine | ProcessorEngine:
+    """By rows or by Paddle, whichever takes less time for an RRDB; measured once for each processor and model."""
     if weights.architecture.features < LEAST_FEATURES:
-        return None
-    try:
-        runner = run.Runner(network.prepare(weights))
-        image, features, _result = saving.reference(folder)
-        plan = run.plans(
-            (image.shape[2], image.shape[3]), weights.architecture, tiled.facts.threads, tile=None, can_spool=False
-        )[0]
-        predictors.check("trunk by rows", runner.features(plan, image), features)
-        return runner if _is_faster(runner, tiled, folder) else None
-    except (predictors.EngineUnusable, BackendError, MemoryError) as error:
-        _log.warning("the rows are left out: %s", error)
-        return None
-
-
-def _is_faster(runner: run.Runner, tiled: paddle_engine.PaddleEngine, folder: Path) -> bool:
-    """Whether one RRDB takes less time by rows than by Paddle; measured once for each processor and model."""
+        return tiled
     facts = tiled.facts
     words = f"{facts.device_name} {facts.threads} {facts.engine} {facts.engine_version} {np.__version__}"
     path = folder / f"rows-{hashlib.sha256(words.encode()).hexdigest()[:16]}.json"
     image = np.tile(precision.picture(tiled.architecture), (1, 1, _TRIAL_REPEAT, _TRIAL_REPEAT))
-    few = runner.shortened(1)
-    plan = run.plans((image.shape[2], image.shape[3]), tiled.architecture, facts.threads, tile=None, can_spool=False)[0]
+    loaded = functools.cache(lambda: by_rows(weights, tiled, folder, spool))
 
     def tiles() -> Array:
         method = tiled.methods("exact")[-1]
         return tiled.join(image, tiled.blocks(method, 0, tiled.head(image), "exact"))
 
-    def rows() -> Array:
-        return few.features(plan, image)
+    def prepared(way: str) -> Callable[[], Array]:
+        return tiles if way == TILES else loaded().first_blocks(image, 1)
 
-    candidates = {TILES: tiles, ROWS: rows}
-    chosen = ways.choose(path, tuple(candidates), candidates.__getitem__, lambda found: found, lambda: None, _handicap)
-    return chosen == ROWS
+    way = ways.choose(path, (TILES, ROWS), prepared, lambda found: found, lambda: None, _handicap)
+    return loaded() if way == ROWS else tiled
+
+
+def _plan_for(image: Array, tiled: paddle_engine.PaddleEngine) -> run.Plan:
+    """For a small picture, (1, C·u², H, W) unshuffled."""
+    size = (image.shape[2], image.shape[3])
+    return run.plans(size, tiled.architecture, tiled.facts.threads, tile=None, can_spool=False)[0]
 
 
 def _handicap(way: str) -> float:
