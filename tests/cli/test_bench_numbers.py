@@ -131,12 +131,12 @@ def test_a_comparison_that_cannot_be_made_says_why():
     assert "needs about 40 GB" in judging.claims(failed, 512, synthetic.BSRGAN)[0].note
 
 
-def test_fast_that_falls_back_to_fp32_is_no_share_of_bf16():
-    """Where the processor has no bf16 the share is not told at all."""
+def test_fast_that_computes_in_fp32_says_so_beside_its_share_of_bf16():
+    """Where fast convolutions in fp32 are the fast precision, their share counts plain operations and is told so."""
     rows = [replace(each, precision="fp32") if each.asked == "fast" else each for each in ROWS]
     share = judging.claims(rows, 512, synthetic.BSRGAN)[-1]
-    assert share.value is None
-    assert "fp32" in share.note
+    assert share.value is not None
+    assert "in fp32, operations of plain convolutions" in share.note
 
 
 def test_an_openvino_without_bf16_is_told():

@@ -71,11 +71,12 @@ def _psnr(rows: Sequence[Row], side: int, judged: bool) -> Claim:
 def _share(rows: Sequence[Row], side: int, judged: bool) -> Claim:
     row, top = find(rows, names.ENGINE, "fast"), ceiling(rows, "bf16")
     name = f"{side} x {side}, fast, share of the bf16 matrix product"
-    if row is None or top is None or top.giga_per_s is None or row.precision != "bf16":
-        missing = "fast computes in fp32 here" if row is not None and row.precision != "bf16" else ""
-        note = missing or _missing(rows, (names.ENGINE, "fast"), (names.PYTORCH, "bf16"))
+    if row is None or top is None or top.giga_per_s is None:
+        note = _missing(rows, (names.ENGINE, "fast"), (names.PYTORCH, "bf16"))
         return Claim(name, None, "", FAST_SHARE, "at least", note)
     note = f"of {top.giga_per_s:.0f} GFLOP/s by {top.name}; without daemon"
+    if row.precision != "bf16":
+        note = f"{note}, in {row.precision}, operations of plain convolutions"
     whole = share_of(find(rows, names.DAEMON, "fast"), top)
     if whole is not None:
         note += f", {whole:.2f} file to file"

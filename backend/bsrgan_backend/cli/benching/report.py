@@ -38,9 +38,10 @@ _RIGHT = frozenset(range(2, 12))
 
 LEGEND = (
     "seconds: median of warm runs; spread: slowest less fastest, of that; s/MP: for a million pixels of the picture "
-    "given; of product: share of the fastest matrix product of the same arithmetic; x PyTorch, x OpenVINO: times as "
-    "fast (OpenVINO in the same arithmetic); over base: peak memory of the first run on top of the loaded network; "
-    "PSNR and largest difference (of 255): against fp32."
+    "given; GFLOP/s: operations of plain convolutions, of which fast ones save most; of product: share of the fastest "
+    "matrix product of the same arithmetic, above 1 where operations are saved; x PyTorch, x OpenVINO: times as fast "
+    "(OpenVINO in the same arithmetic); over base: peak memory of the first run on top of the loaded network; PSNR "
+    "and largest difference (of 255): against fp32."
 )
 
 
