@@ -40,6 +40,7 @@ class Crew:
         """Call `work` with 0, 1, ... in as many threads, and return when all have.
 
         Raises:
+            MemoryError: the system gives no more threads.
             BaseException: what `check`, or the first thread to fail, has raised; all threads have ended by then.
         """
         self._running = self.threads
@@ -49,8 +50,7 @@ class Crew:
             for number, name in enumerate(names)
         ]
         try:
-            for thread in threads:
-                thread.start()
+            _start(threads)
             self._check(self)
             while self._wait():
                 self._check(self)
@@ -122,3 +122,12 @@ class Crew:
             self._is_over = True
             self._changed.notify_all()
         self._may_run.set()
+
+
+def _start(threads: list[threading.Thread]) -> None:
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError as error:
+        # What Python says when the system refuses one, for want of memory mostly.
+        raise MemoryError(str(error)) from error

@@ -249,6 +249,8 @@ class _Picture:
     def trunk(self, crew: Crew, image: Array, spool: Path | None) -> Array:
         """The features of the whole picture, in units."""
         plan, architecture = self._plan, self._network.architecture
+        self._stop_here()
+        self._report(0.0, 0)
         shape = (plan.layout.units, *plan.layout.shape(architecture.features))
         folder = spool if plan.spooled else None
         features, kept = (staging.allocate(shape, folder) for _ in range(2))
@@ -271,6 +273,7 @@ class _Picture:
         crew.mark(_DELIVERED, first)
         crew.run(work)
         self._deliver(crew)
+        self._report_tail()
 
     def give_up(self) -> None:
         """Say that the memory is too little, if part of the result has been given away already."""
@@ -282,20 +285,28 @@ class _Picture:
         """Tell how far the stages are, and ask whether to go on."""
         written = sum(crew.marked(stage) + 1 for stage in range(self._stages))
         part = written / (self._stages * self._plan.layout.units)
-        self._look(part * self._trunk_share, int(part * self._stages))
+        self._stop_here()
+        self._report(part * self._trunk_share, int(part * self._stages))
 
     def look_at_tail(self, crew: Crew) -> None:
         """The same in the tail, handing over what is ready."""
         self._deliver(crew)
-        part = self._delivered / len(self._bands)
-        self._look(self._trunk_share + part * self._tail_share, self._stages + self._delivered)
+        self._stop_here()
+        self._report_tail()
 
-    def _look(self, macs_px: float, tile: int) -> None:
+    def _stop_here(self) -> None:
         if self._should_stop():
             raise Stopped
+
+    def _report_tail(self) -> None:
+        part = self._delivered / len(self._bands)
+        self._report(self._trunk_share + part * self._tail_share, self._stages + self._delivered)
+
+    def _report(self, macs_px: float, tile: int) -> None:
         scale = self._plan.layout.height * self._plan.layout.width / 1e6
         total = max(1, int((self._trunk_share + self._tail_share) * scale))
-        self._on_progress(min(total, int(macs_px * scale)), total, tile, self._stages + len(self._bands))
+        done = total if self._delivered == len(self._bands) else min(total - 1, int(macs_px * scale))
+        self._on_progress(done, total, tile, self._stages + len(self._bands))
 
     def _deliver(self, crew: Crew) -> None:
         """Give the strips that are next to the sink, without what the picture had been padded with."""
