@@ -1,28 +1,62 @@
-"""The processor's engine: rows where they are faster, Paddle for everything else."""
+"""A net on the processor: by rows where they are faster and right, else by Paddle, with one result either way."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from bsrgan_backend.engine import engine, host, paddle_engine, precision, processor, saving, ways
-from bsrgan_backend.engine.winograd import run as by_rows
+from bsrgan_backend.engine import engine, host, paddle_engine, precision, predictors, processor, saving, ways
+from bsrgan_backend.engine.winograd import network, run
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.weights import Architecture, Weights
+from support import plain_network
+
+Array = npt.NDArray[np.float32]
 
 WIDE = Architecture(features=64, blocks=2, growth=32, in_channels=3, out_channels=3, scale=4)
+CLOSE = 1e-4
+LITTLE, MUCH = 50_000_000, 4_000_000_000
+needs_bfloat16 = pytest.mark.skipif(not host.has_bfloat16(), reason="this processor has no bfloat16 arithmetic")
+
+
+def noise(height: int, width: int, channels: int = 3) -> Array:
+    """A picture of random values."""
+    return np.random.default_rng(height * 1000 + width).random((height, width, channels), dtype=np.float32)
+
+
+def upscaled(loaded: engine.Engine, image: Array, **options: object) -> Array:
+    """The whole result."""
+    strips: list[Array] = []
+    loaded.upscale(image, lambda _, one: strips.append(one), lambda *_: None, lambda: False, **options)  # type: ignore[arg-type]
+    return np.concatenate(strips)
+
+
+def prefer(monkeypatch: pytest.MonkeyPatch, way: str) -> list[str]:
+    """Let the trial of rows and tiles end with a way; the list gets a word whenever it is asked."""
+    asked: list[str] = []
+
+    def choose(_path: Path, candidates: tuple[str, ...], *_rest: object) -> str:
+        assert candidates == (processor.TILES, processor.ROWS)
+        asked.append(way)
+        return way
+
+    monkeypatch.setattr(ways, "choose", choose)
+    return asked
 
 
 @pytest.fixture(scope="module")
 def wide() -> Weights:
-    """Random weights of the real width."""
-    return synthetic.random_weights(WIDE, 12)
+    """Random weights of the real width, two blocks deep."""
+    return synthetic.random_weights(WIDE, 11)
 
 
 @pytest.fixture(scope="module")
@@ -37,157 +71,288 @@ def rows(wide: Weights, tiled: paddle_engine.PaddleEngine, cache: Path) -> proce
     return processor.by_rows(wide, tiled, saving.prepare(wide, cache))
 
 
-def noise(height, width):
-    """A picture of random values."""
-    return np.random.default_rng(height * 1000 + width).random((height, width, 3), np.float32)
+# --- which one is loaded ---------------------------------------------------------------------------------------------
 
 
-def run(loaded, image, **options):
-    """The whole result."""
+def test_rows_are_taken_where_the_trial_says_so(wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wide net whose rows win the trial is loaded by rows, names both libraries, and gives the right numbers."""
+    prefer(monkeypatch, processor.ROWS)
+    loaded = processor.load(wide, cache, threads=2)
+    assert isinstance(loaded, processor.ProcessorEngine)
+    assert (loaded.facts.engine, loaded.facts.precision, loaded.facts.threads) == ("winograd", "fp32", 2)
+    assert "NumPy" in loaded.facts.engine_version
+    assert "Paddle" in loaded.facts.engine_version
+    assert loaded.notes == ()
+    image = noise(9, 14)
+    assert np.abs(upscaled(loaded, image) - plain_network.forward(image, wide)).max() < CLOSE
+
+
+def test_paddle_is_kept_where_the_trial_says_so(wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wide net whose tiles win the trial is Paddle's, and no kernels are made for it."""
+    prefer(monkeypatch, processor.TILES)
+    monkeypatch.setattr(network, "prepare", lambda _weights: pytest.fail("the rows were made"))
+    loaded = processor.load(wide, cache, threads=2)
+    assert isinstance(loaded, paddle_engine.PaddleEngine)
+    assert loaded.facts.engine in predictors.ENGINES
+
+
+def test_small_nets_are_paddles_without_a_trial(tiny: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nets of few channels are not tried by rows."""
+    asked = prefer(monkeypatch, processor.ROWS)
+    assert isinstance(processor.load(tiny, cache, threads=2), paddle_engine.PaddleEngine)
+    assert asked == []
+
+
+@pytest.mark.parametrize(("slow", "expected"), [(processor.TILES, "winograd"), (processor.ROWS, "openvino")])
+def test_the_trial_measures_and_is_remembered(
+    slow: str, expected: str, wide: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The faster way wins by the clock, from a real run of both, and the next load measures nothing."""
+    seconds = {processor.TILES: 1.0, processor.ROWS: 1.0, slow: 2.0}
+    measured: list[str] = []
+    order = (processor.TILES, processor.ROWS)
+
+    def timed(call: Callable[[], object], _finish: object) -> float:
+        way = order[len(measured) // 3]
+        measured.append(way)
+        return seconds[way]
+
+    monkeypatch.setattr(ways, "_timed", timed)
+    for _again in range(2):
+        assert processor.load(wide, tmp_path, threads=2).facts.engine == expected
+    assert measured == [processor.TILES] * 3 + [processor.ROWS] * 3
+
+
+def test_rows_with_wrong_numbers_are_left_out(wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels that are not the net's fail the comparison with the reference, and Paddle gives the right result."""
+    prefer(monkeypatch, processor.ROWS)
+    right = network.prepare
+
+    def wrong(weights: Weights) -> network.Network:
+        made = right(weights)
+        return replace(made, join=replace(made.join, bias=made.join.bias + np.float32(0.1)))
+
+    monkeypatch.setattr(network, "prepare", wrong)
+    loaded = processor.load(wide, cache, threads=2)
+    assert isinstance(loaded, paddle_engine.PaddleEngine)
+    image = noise(6, 8)
+    assert np.abs(upscaled(loaded, image) - plain_network.forward(image, wide)).max() < CLOSE
+
+
+def test_kernels_without_memory_are_left_out(wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which the kernels do not fit runs by Paddle."""
+
+    def short(_weights: Weights) -> network.Network:
+        raise MemoryError
+
+    prefer(monkeypatch, processor.ROWS)
+    monkeypatch.setattr(network, "prepare", short)
+    assert isinstance(processor.load(wide, cache, threads=2), paddle_engine.PaddleEngine)
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+
+def test_tile_and_budget_change_no_bit_while_rows_run(rows: processor.ProcessorEngine) -> None:
+    """Pieces of any width and any budget that is enough give one result to the last bit."""
+    image = noise(66, 150)
+    whole = upscaled(rows, image, memory_budget_bytes=MUCH)
+    needs = sorted(plan.need_bytes for plan in rows.plans(image, MUCH))
+    assert len(needs) > 1
+    for budget in needs:
+        assert np.array_equal(upscaled(rows, image, memory_budget_bytes=budget), whole)
+    for tile in (1, 16, 64, 200):
+        assert np.array_equal(upscaled(rows, image, tile=tile, memory_budget_bytes=MUCH), whole)
+    assert rows.notes == ()
+
+
+def test_a_budget_too_small_for_rows_falls_to_tiles(rows: processor.ProcessorEngine) -> None:
+    """Where not one thread fits, Paddle's tiles give the picture, the same to 1e-4."""
+    image = noise(150, 300)
+    assert rows.plans(image, LITTLE) == []
+    found = upscaled(rows, image, memory_budget_bytes=LITTLE)
+    assert np.abs(found - upscaled(rows, image, memory_budget_bytes=MUCH)).max() < CLOSE
+
+
+def test_plans_keep_to_the_budget(rows: processor.ProcessorEngine) -> None:
+    """No plan is offered that needs more than the budget, and the first one offered is the fastest."""
+    image = noise(200, 300)
+    every = rows.plans(image, MUCH)
+    for budget in (LITTLE, every[0].need_bytes, every[0].need_bytes - 1, every[-1].need_bytes):
+        found = rows.plans(image, budget)
+        assert all(plan.need_bytes <= budget for plan in found)
+        assert found == [plan for plan in every if plan.need_bytes <= budget]
+
+
+def test_a_spool_is_used_where_memory_is_too_little(
+    wide: Weights, tiled: paddle_engine.PaddleEngine, cache: Path, tmp_path: Path
+) -> None:
+    """With a folder for features a budget below that of memory still runs by rows, bit for bit, and leaves no file."""
+    loaded = processor.by_rows(wide, tiled, saving.prepare(wide, cache), tmp_path)
+    image = noise(300, 60)
+    whole = upscaled(loaded, image, memory_budget_bytes=MUCH)
+    budget = min(plan.need_bytes for plan in loaded.plans(image, MUCH) if not plan.spooled) - 1
+    plans = loaded.plans(image, budget)
+    assert plans
+    assert all(plan.spooled for plan in plans)
+    assert np.array_equal(upscaled(loaded, image, memory_budget_bytes=budget), whole)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_that_came_short_is_told_and_the_result_is_whole(
+    rows: processor.ProcessorEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When plans fail one after the other, fewer threads and then tiles give the picture, with one sentence."""
+    image = noise(40, 50)
+    whole = upscaled(rows, image, memory_budget_bytes=MUCH)
+    tried: list[int] = []
+    real = run.Runner.run
+    enough = [1]
+
+    def short(runner: run.Runner, plan: run.Plan, *arguments: object) -> None:
+        tried.append(plan.threads)
+        if plan.threads > enough[0]:
+            raise MemoryError
+        real(runner, plan, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run.Runner, "run", short)
+    assert np.array_equal(upscaled(rows, image, memory_budget_bytes=MUCH), whole)
+    assert tried == [2, 1]
+    enough[0] = 0
+    assert np.abs(upscaled(rows, image, memory_budget_bytes=MUCH) - whole).max() < CLOSE
+    assert rows.notes.count(engine.SMALLER_PIECES) == 1
+
+
+def test_a_picture_of_other_channels_is_refused(rows: processor.ProcessorEngine) -> None:
+    """A gray picture for a net of three channels is BAD_SHAPE, by rows as by tiles."""
+    for budget in (MUCH, LITTLE):
+        with pytest.raises(BackendError) as failed:
+            upscaled(rows, noise(5, 5, 1), memory_budget_bytes=budget)
+        assert failed.value.code == "BAD_SHAPE"
+
+
+def test_a_stop_leaves_the_engine_ready(rows: processor.ProcessorEngine) -> None:
+    """Stopped comes through, and no other plan is tried after it."""
+    image = noise(40, 50)
+    whole = upscaled(rows, image)
+    asked: list[None] = []
+
+    def should_stop() -> bool:
+        asked.append(None)
+        return True
+
+    with pytest.raises(engine.Stopped):
+        rows.upscale(image, lambda *_: pytest.fail("a strip"), lambda *_: None, should_stop)
+    assert len(asked) == 1
+    assert np.array_equal(upscaled(rows, image), whole)
+    assert rows.notes == ()
+
+
+_LIMITED = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from bsrgan_backend.engine import engine, host, paddle_engine, processor, saving
+from bsrgan_backend.models import synthetic
+from bsrgan_backend.models.weights import Architecture
+
+weights = synthetic.random_weights(Architecture(64, 2, 32, 3, 3, 4), 11)
+tiled = paddle_engine.load(weights, Path(sys.argv[1]), threads=2)
+loaded = processor.by_rows(weights, tiled, saving.prepare(weights, Path(sys.argv[1])))
+
+def upscaled(image, **options):
     strips = []
     loaded.upscale(image, lambda _, one: strips.append(one), lambda *_: None, lambda: False, **options)
     return np.concatenate(strips)
 
-
-@pytest.fixture
-def decided(monkeypatch):
-    """A trial whose outcome the test decides about."""
-    outcome = [processor.ROWS]
-    monkeypatch.setattr(ways, "choose", lambda *_: outcome[0])
-    return outcome
-
-
-def test_the_faster_way_is_taken(wide, cache, decided):
-    """The trial decides between rows and Paddle's tiles, and the facts say which one runs."""
-    loaded = processor.load(wide, cache, threads=2)
-    assert loaded.facts.engine == "winograd"
-    assert np.__version__ in loaded.facts.engine_version
-    assert loaded.notes == ()
-    decided[0] = processor.TILES
-    assert processor.load(wide, cache, threads=2).facts.engine in ("openvino", "onednn", "native")
-
-
-def test_a_narrow_net_is_left_to_paddle(tiny, cache, decided):
-    """Nets with few channels make no trial."""
-    assert processor.load(tiny, cache, threads=2).facts.engine in ("openvino", "onednn", "native")
-
-
-def test_a_real_trial_is_remembered(wide, cache, monkeypatch):
-    """Both ways are measured once; the next loading measures nothing."""
-    first = processor.load(wide, cache, threads=2).facts.engine
-    monkeypatch.setattr(ways, "_measured", lambda *_: pytest.fail("measured again"))
-    assert processor.load(wide, cache, threads=2).facts.engine == first
-
-
-def test_rows_with_wrong_numbers_are_left_out(wide, cache, decided, monkeypatch):
-    """Where the library behind the products is wrong, Paddle takes its place."""
-    right = by_rows.Runner.features
-    monkeypatch.setattr(by_rows.Runner, "features", lambda *arguments: right(*arguments) + np.float32(0.1))
-    assert processor.load(wide, cache, threads=2).facts.engine in ("openvino", "onednn", "native")
-
-
-def test_rows_and_tiles_agree(rows, tiled):
-    """Both give the same picture up to rounding."""
-    image = noise(45, 70)
-    assert np.abs(run(rows, image) - run(tiled, image)).max() < 1e-4
-
-
-def test_tile_and_memory_change_no_bit(rows):
-    """While rows run, neither the width of a piece nor the budget changes the result."""
-    image = noise(45, 170)
-    whole = run(rows, image)
-    assert np.array_equal(run(rows, image, tile=32), whole)
-    least = rows.plans(image, 1 << 40)[-1].need_bytes
-    assert np.array_equal(run(rows, image, memory_budget_bytes=least), whole)
-
-
-def test_too_small_a_budget_goes_in_tiles(rows, monkeypatch):
-    """A picture for which the rows have too little memory is done by Paddle, with a budget that is its own matter."""
-    image = noise(45, 70)
-    whole = run(rows, image)
-    assert rows.plans(image, 1000) == []
-    monkeypatch.setattr(type(rows), "plans", lambda *_: [])
-    assert np.abs(run(rows, image) - whole).max() < 1e-4
-    assert rows.notes == ()
-
-
-def test_memory_that_runs_out_is_met_by_smaller_plans_and_then_by_tiles(rows, monkeypatch):
-    """Each plan that fails is followed by the next; the picture is complete, and a sentence tells of it."""
-    image = noise(45, 70)
-    whole = run(rows, image)
-    tried = []
-
-    def short(_runner, plan, *_):
-        tried.append(plan.threads)
-        raise MemoryError
-
-    monkeypatch.setattr(by_rows.Runner, "run", short)
-    assert np.abs(run(rows, image) - whole).max() < 1e-4
-    assert tried == [2, 1]
-    assert rows.notes == (engine.SMALLER_PIECES,)
-
-
-def test_other_channels_are_refused(rows):
-    """A picture of four channels is BAD_SHAPE."""
-    with pytest.raises(BackendError) as failed:
-        run(rows, np.zeros((4, 4, 4), np.float32))
-    assert failed.value.code == "BAD_SHAPE"
-
-
-@pytest.mark.parametrize(("gain", "precision_name"), [(0.8, "fp32"), (2.5, "bf16")])
-def test_fast_is_what_is_faster(rows, monkeypatch, gain, precision_name):
-    """Who asks for fast gets bfloat16 only where it is the faster one, and is told where it is not."""
-    monkeypatch.setattr(precision, "is_possible", lambda _engine: True)
-    monkeypatch.setattr(precision, "remembered", lambda *_: precision.Trial(60.0, gain))
-    if gain > 1 and not host.has_bfloat16():
-        pytest.skip("this processor has no bfloat16 arithmetic")
-    rows.settle("fast")
-    assert rows.facts.precision == precision_name
-    assert (precision.EXACT_IS_FASTER in rows.notes) == (gain < 1)
-    image = noise(20, 20)
-    assert np.array_equal(run(rows, image), run(rows, image, precision="fast"))
-    assert np.array_equal(run(rows, image, precision="exact"), run(rows, image)) == (gain < 1)
-
-
-def test_the_trial_of_the_precisions_runs_rows_against_bfloat16(rows):
-    """The figures of a real trial are sound."""
-    if not host.has_bfloat16():
-        pytest.skip("this processor has no bfloat16 arithmetic")
-    trial = precision.measure(rows)
-    assert trial.decibels > 20
-    assert 0.02 < trial.gain < 50
-
-
-def test_a_real_limit_of_memory_is_kept(tmp_path):
-    """Under a limit of the address space a picture is complete and right, in fewer threads or in tiles."""
-    if not sys.platform.startswith("linux"):
-        pytest.skip("limits of the address space are set on Linux only")
-    script = """
-import resource, sys
-from pathlib import Path
-import numpy as np
-from bsrgan_backend.engine import paddle_engine, processor, saving
-from bsrgan_backend.models import synthetic
-from bsrgan_backend.models.weights import Architecture
-weights = synthetic.random_weights(Architecture(64, 1, 32, 3, 3, 2), 11)
-tiled = paddle_engine.load(weights, Path(sys.argv[1]), threads=2)
-rows = processor.by_rows(weights, tiled, saving.prepare(weights, Path(sys.argv[1])))
-def run(image, **options):
-    strips = []
-    rows.upscale(image, lambda _, one: strips.append(one), lambda *_: None, lambda: False, **options)
-    return np.concatenate(strips)
-image = np.random.default_rng(6).random((230, 240, 3), dtype=np.float32)
-whole = run(image)
-need = rows.plans(image, 1 << 40)[0].need_bytes
-status = Path("/proc/self/status").read_text().split()
-used = int(status[status.index("VmSize:") + 1]) * 1024
-for share in (3, 1.2, 0.9, 0.7):
-    resource.setrlimit(resource.RLIMIT_AS, (used + int(need * share), resource.RLIM_INFINITY))
-    short = run(image, memory_budget_bytes=1 << 40)
-    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert np.abs(short - whole).max() < 1e-4, share
+small, large = (np.random.default_rng(3).random(size, dtype=np.float32) for size in ((30, 40, 3), (400, 420, 3)))
+upscaled(small)
+whole = upscaled(large)
+host.return_memory()
+used = int(open("/proc/self/status").read().split("VmSize:")[1].split()[0]) * 1024
+left = int(float(sys.argv[2]) * loaded.plans(large, 1 << 40)[0].need_bytes)
+resource.setrlimit(resource.RLIMIT_AS, (used + left, resource.RLIM_INFINITY))
+# A budget far beyond the limit: what is planned cannot be had.
+found = upscaled(large, memory_budget_bytes=1 << 40)
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert engine.SMALLER_PIECES in loaded.notes, loaded.notes
+assert np.abs(found - whole).max() < 1e-4
+print(np.array_equal(found, whole))
 """
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", script, str(tmp_path)]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=200)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's address space so")
+@pytest.mark.parametrize("share", [0.5])
+def test_real_want_of_memory_still_gives_the_picture(share: float, cache: Path) -> None:
+    """In a process that gets half of what was planned the picture comes out whole, and the sentence is told."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _LIMITED, str(cache), str(share)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+# --- the two precisions ----------------------------------------------------------------------------------------------
+
+
+def test_fast_is_not_used_where_the_rows_are_faster(
+    wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for fast gets exact where the trial says that it takes less time, and is told so once."""
+    prefer(monkeypatch, processor.ROWS)
+    monkeypatch.setattr(precision, "is_possible", lambda _engine: True)
+    monkeypatch.setattr(precision, "remembered", lambda *_: precision.Trial(60.0, 0.8))
+    loaded = processor.load(wide, cache, threads=2, precision="fast")
+    assert loaded.facts.precision == "fp32"
+    assert loaded.notes == (precision.EXACT_IS_FASTER,)
+    image = noise(12, 17)
+    assert np.array_equal(upscaled(loaded, image, precision="fast"), upscaled(loaded, image, precision="exact"))
+    assert loaded.notes == (precision.EXACT_IS_FASTER,)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("asked", ["fast", "auto"])
+def test_fast_is_used_where_the_trial_says_so(
+    asked: str, wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A net whose fast precision passes the trial runs in it unless a job asks for exact, which runs by rows."""
+    prefer(monkeypatch, processor.ROWS)
+    monkeypatch.setattr(precision, "remembered", lambda *_: precision.Trial(60.0, 2.0))
+    loaded = processor.load(wide, cache, threads=2, precision=asked)
+    assert isinstance(loaded, processor.ProcessorEngine)
+    assert loaded.facts.precision == "bf16"
+    assert loaded.notes == ()
+    image = noise(21, 30)
+    exact = upscaled(loaded, image, precision="exact")
+    fast = upscaled(loaded, image)
+    assert np.array_equal(fast, upscaled(loaded.tiled, image, precision="fast"))
+    assert not np.array_equal(fast, exact)
+    assert np.abs(exact - plain_network.forward(image, wide)).max() < CLOSE
+
+
+def test_exact_asks_for_no_trial_of_precisions(wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading and running in the exact precision never measures the fast one."""
+    prefer(monkeypatch, processor.ROWS)
+    monkeypatch.setattr(precision, "remembered", lambda *_: pytest.fail("a trial was run"))
+    loaded = processor.load(wide, cache, threads=2)
+    for asked in (None, "auto", "exact"):
+        upscaled(loaded, noise(5, 6), precision=asked)
+
+
+@pytest.mark.parametrize("unshuffle", [1, 2])
+def test_one_pass_and_samples_are_those_of_the_net(unshuffle: int, cache: Path) -> None:
+    """What the trials run by rows is the whole net, and its first blocks, at the right sizes."""
+    architecture = replace(WIDE, blocks=1, scale=2, unshuffle=unshuffle)
+    weights = synthetic.random_weights(architecture, 2)
+    tiled = paddle_engine.load(weights, cache, threads=2)
+    loaded = processor.by_rows(weights, tiled, saving.prepare(weights, cache))
+    image = noise(24, 16)
+    values = engine.unshuffled(image, unshuffle)
+    found = loaded.one_pass(values, "exact")[0].transpose(1, 2, 0)
+    assert np.abs(found - plain_network.forward(image, weights)).max() < CLOSE
+    features = tiled.join(values, tiled.blocks(tiled.methods("exact")[-1], 0, tiled.head(values), "exact"))
+    assert np.abs(loaded.first_blocks(values, 1)() - features).max() < CLOSE
