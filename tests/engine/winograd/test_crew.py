@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
+import numpy as np
 import pytest
 
 from bsrgan_backend.engine.winograd.crew import Crew
@@ -55,6 +58,31 @@ def test_a_failure_is_the_callers_and_frees_those_that_wait():
     with pytest.raises(MemoryError, match="none left"):
         crew.run(work)
     assert not working()
+
+
+def test_a_failure_leaves_nothing_in_memory():
+    """What the threads had is free at once when the error has been dealt with: the next attempt needs the room."""
+
+    class Room(np.ndarray):
+        """An array that can be watched."""
+
+    rooms = []
+
+    def work(_number):
+        room = np.empty(10, np.float32).view(Room)
+        rooms.append(weakref.ref(room))
+        raise MemoryError
+
+    def attempt():
+        with pytest.raises(MemoryError):
+            Crew(2, ignore).run(work)
+
+    gc.disable()
+    try:
+        attempt()
+        assert [room() for room in rooms] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_a_check_that_raises_ends_the_threads():

@@ -60,7 +60,11 @@ class Crew:
                 if thread.ident is not None:
                     thread.join()
         if self._failure is not None:
-            raise self._failure
+            try:
+                raise self._failure
+            finally:
+                # Its traceback holds this crew and the threads' arrays, which whoever tries again needs the room of.
+                self._failure = None
 
     def step(self) -> None:
         """To be called by the threads every few milliseconds: waits while they are held back, ends after a stop."""
