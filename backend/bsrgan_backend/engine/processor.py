@@ -131,11 +131,13 @@ class ProcessorEngine:
         for plan in self.plans(image, budget, tile) if self._is_exact(precision) else ():
             try:
                 values = engine.unshuffled(image, self.architecture.unshuffle)
-                self._runner.run(plan, values, image.shape[:2], sink, on_progress, should_stop, self._spool)
+                size = image.shape[:2]
+                is_short = self._runner.run(plan, values, size, sink, on_progress, should_stop, self._spool)
             except MemoryError as error:
                 _log.warning("memory ran short with %d threads: %s", plan.threads, error)
                 self.add_notes((engine.SMALLER_PIECES,))
             else:
+                self.add_notes((engine.SMALLER_PIECES,) if is_short else ())
                 return
         self._tiled.upscale(
             image,

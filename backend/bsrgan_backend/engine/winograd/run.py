@@ -141,7 +141,7 @@ class Runner:
         on_progress: OnProgress,
         should_stop: Callable[[], bool],
         spool: Path | None,
-    ) -> None:
+    ) -> bool:
         """Run a picture.
 
         Args:
@@ -152,6 +152,9 @@ class Runner:
             on_progress: as there.
             should_stop: as there, asked twenty times a second.
             spool: folder for features in a file.
+
+        Returns:
+            Whether memory ran short on the way, so that fewer threads came to the end.
 
         Raises:
             MemoryError: nothing has been given to the sink.
@@ -174,7 +177,7 @@ class Runner:
                         raise
                     threads = max(1, threads // 2)
                 else:
-                    return
+                    return threads < plan.threads
 
     def features(self, plan: Plan, image: Array) -> Array:
         """The trunk alone: (1, C·u², H, W) unshuffled → (1, nf, H, W)."""
