@@ -197,6 +197,8 @@ class Runner:
 
     @contextlib.contextmanager
     def _crew(self, threads: int, check: Callable[[Crew], None]) -> Iterator[Crew]:
+        # What another crew had lies in its threads' heaps, where this one's threads would not find it.
+        host.return_memory()
         crew = Crew(threads, check)
         self._crews.append(crew)
         try:
