@@ -200,7 +200,7 @@ assert np.array_equal(short, run(image))
     if not sys.platform.startswith("linux"):
         pytest.skip("limits of the address space are set on Linux only")
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    for limit_mb in ("560", "620"):
+    for limit_mb in ("600", "640"):
         command = [sys.executable, "-c", script, str(tmp_path), limit_mb]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=200)
         assert done.returncode == 0, done.stderr[-2000:]

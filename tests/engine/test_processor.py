@@ -329,10 +329,10 @@ def test_fast_is_not_used_where_the_rows_are_faster(
     monkeypatch.setattr(precision, "remembered", lambda *_: precision.Trial(60.0, 0.8))
     loaded = processor.load(wide, cache, threads=2, precision="fast")
     assert loaded.facts.precision == "fp32"
-    assert loaded.notes == (precision.EXACT_IS_FASTER,)
+    assert loaded.notes == (precision.NOT_WORTH_IT,)
     image = noise(12, 17)
     assert np.array_equal(upscaled(loaded, image, precision="fast"), upscaled(loaded, image, precision="exact"))
-    assert loaded.notes == (precision.EXACT_IS_FASTER,)
+    assert loaded.notes == (precision.NOT_WORTH_IT,)
 
 
 @needs_bfloat16

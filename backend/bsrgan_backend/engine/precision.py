@@ -31,10 +31,13 @@ LEAST_DB = 53.0
 LEAST_GAIN = 1.75
 """How many times as fast it must be."""
 
+ASKED_GAIN = 1.2
+"""The same where fast was asked for: below this it would cost fidelity for next to nothing."""
+
 SLOW_LIFE_S = 24 * 3600.0
 """A trial that fast lost by its time only is repeated after this: the machine may have been busy."""
 
-EXACT_IS_FASTER = "The exact precision is the faster one on this processor, so it is used."
+NOT_WORTH_IT = "The exact precision is as fast on this processor, so it is used."
 
 _SIDE = 96
 _REPEAT = 2
@@ -148,8 +151,8 @@ def choose(network: Candidate, asked: str, folder: Path, engine: str) -> Verdict
     _log.info("fast against exact: %.1f dB, %.2f times as fast", trial.decibels, trial.gain)
     if asked == "auto":
         return Verdict(is_fast=trial.passed)
-    if trial.gain < 1.0:
-        return Verdict(is_fast=False, note=EXACT_IS_FASTER)
+    if trial.gain < ASKED_GAIN:
+        return Verdict(is_fast=False, note=NOT_WORTH_IT)
     return Verdict(is_fast=True)
 
 
