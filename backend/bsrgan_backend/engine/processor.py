@@ -144,7 +144,8 @@ class ProcessorEngine:
             sink,
             on_progress,
             should_stop,
-            memory_budget_bytes=memory_budget_bytes,
+            # No more than there is: a budget beyond that may be what the rows have failed with.
+            memory_budget_bytes=min(budget, int(host.available_memory_bytes() * engine.MEMORY_SHARE)),
             tile=tile,
             precision="exact" if self._is_exact(precision) else "fast",
         )

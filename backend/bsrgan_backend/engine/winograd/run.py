@@ -87,7 +87,8 @@ def _plan(layout: Layout, architecture: Architecture, threads: int, spooled: boo
     in_trunk = 2 * features + threads * trunk_room_bytes(layout, architecture)
     strip = band_units * math.prod(layout.shape(architecture.out_channels)) * 4**architecture.doublings * _FLOAT
     # A thread's own band stands there twice for a moment: in rows, and put together.
-    strips = min(math.ceil(layout.units / band_units), 2 * threads + _AHEAD)
+    bands = math.ceil(layout.units / band_units)
+    strips = 2 * min(bands, threads) + min(_AHEAD, max(0, bands - threads))
     in_tail = features + threads * tail_room_bytes(layout, architecture) + strips * strip
     return Plan(layout, threads, band_units, spooled, image + max(in_trunk, in_tail))
 
