@@ -43,7 +43,7 @@ NOT_WORTH_IT = "The exact precision is as fast on this processor, so it is used.
 _SIDE = 96
 _REPEAT = 2
 """Times are taken on the picture repeated so often along each side."""
-_ROUNDS = 5
+_ROUNDS = 3
 _log = logging.getLogger(__name__)
 
 

@@ -52,6 +52,7 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     _run(replace(spec, size=(_SMALL_PX, _SMALL_PX), out_size=(_SMALL_PX * network.architecture.scale,) * 2), network)
     held = held_bytes(spec.size, spec.out_size, spec.layout, spec.options, network.architecture.scale)
     plan = _planned(spec, network, held)
+    host.return_memory()
     base = runner.resident_bytes()
     runner.forget_peak()
     seconds = _run(spec, network)

@@ -31,6 +31,9 @@ _FLOAT = 4
 _AHEAD = 1
 """Bands of the result that may wait for the sink besides those that the threads work on."""
 
+KEPT_BYTES = 256_000_000
+"""What a preview took is kept: what its pixels go through afterwards would wait for memory otherwise, 8 ms."""
+
 _DELIVERED = "delivered"
 """Mark of the bands that the sink has taken."""
 
@@ -164,11 +167,13 @@ class Runner:
                 memory for the rest of the picture.
         """
         one = _Picture(self._network, plan, size, sink, on_progress, should_stop)
-        with self._first(), blas.one_thread(), _returned_memory():
+        with self._first(), blas.one_thread(), _returned_memory(plan.need_bytes):
             with self._crew(plan.threads, one.look_at_trunk) as crew:
                 features = one.trunk(crew, image, spool)
             threads = plan.threads
             while True:
+                # What the threads before had lies in their heaps, where the next ones would not find it.
+                _return_memory(plan.need_bytes)
                 try:
                     with self._crew(threads, one.look_at_tail) as crew:
                         one.tail(crew, features)
@@ -198,8 +203,6 @@ class Runner:
 
     @contextlib.contextmanager
     def _crew(self, threads: int, check: Callable[[Crew], None]) -> Iterator[Crew]:
-        # What another crew had lies in its threads' heaps, where this one's threads would not find it.
-        host.return_memory()
         crew = Crew(threads, check)
         self._crews.append(crew)
         try:
@@ -209,11 +212,16 @@ class Runner:
 
 
 @contextlib.contextmanager
-def _returned_memory() -> Iterator[None]:
-    """What a picture took is free again afterwards: for other programs, and for the plan of the next one."""
+def _returned_memory(size: int) -> Iterator[None]:
+    """What a large picture took is free again afterwards: for other programs, and for the plan of the next one."""
     try:
         yield
     finally:
+        _return_memory(size)
+
+
+def _return_memory(size: int) -> None:
+    if size > KEPT_BYTES:
         host.return_memory()
 
 
