@@ -51,7 +51,7 @@ print(json.dumps([measured(*case) for case in json.loads(sys.argv[2])]))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's own pages apart")
 def test_a_run_takes_the_memory_that_was_planned(tmp_path):
-    """High, wide and square pictures, one or two threads, features in memory or a file, stay within 15 % of the plan."""
+    """High, wide and square pictures, by one or two threads, in memory or a file, take what was planned within 15 %."""
     # What is looked at twenty times a second can be missed, and less is no harm: from below it may be 30 %.
     cases = [
         *(
