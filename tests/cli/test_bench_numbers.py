@@ -98,6 +98,8 @@ def test_the_ceiling_is_the_fastest_product_of_the_same_arithmetic():
     assert top.name == contestants.OPENVINO
     assert share_of(ROWS[1], top) == pytest.approx(0.8)
     assert ceiling(ROWS, "fp16") is None
+    quick = row(contestants.ENGINE, "exact", 0.1, precision="fp32")
+    assert ceiling([quick, *ROWS], "fp32") is ceiling(ROWS, "fp32") is ROWS[-1]
 
 
 def test_claims_compare_the_whole_way_with_the_others():
@@ -137,6 +139,14 @@ def test_fast_that_computes_in_fp32_says_so_beside_its_share_of_bf16():
     share = judging.claims(rows, 512, synthetic.BSRGAN)[-1]
     assert share.value is not None
     assert "in fp32, operations of plain convolutions" in share.note
+
+
+def test_no_share_is_told_of_a_bf16_that_is_no_faster():
+    """Where the processor only imitates bf16, a share of its product would mean nothing."""
+    rows = [row for row in ROWS if row.precision != "bf16" or row.pixels]
+    share = judging.claims([*rows, product(contestants.PYTORCH, "bf16", 9.0)], 512, synthetic.BSRGAN)[-1]
+    assert share.value is None
+    assert "no faster" in share.note
 
 
 def test_an_openvino_without_bf16_is_told():

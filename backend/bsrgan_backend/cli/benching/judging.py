@@ -74,6 +74,9 @@ def _share(rows: Sequence[Row], side: int, judged: bool) -> Claim:
     if row is None or top is None or top.giga_per_s is None:
         note = _missing(rows, (names.ENGINE, "fast"), (names.PYTORCH, "bf16"))
         return Claim(name, None, "", FAST_SHARE, "at least", note)
+    plain = ceiling(rows, "fp32")
+    if plain is not None and (plain.giga_per_s or 0.0) >= top.giga_per_s:
+        return Claim(name, None, "", FAST_SHARE, "at least", "products in bf16 are no faster than in fp32 here")
     note = f"of {top.giga_per_s:.0f} GFLOP/s by {top.name}; without daemon"
     if row.precision != "bf16":
         note = f"{note}, in {row.precision}, operations of plain convolutions"
