@@ -29,6 +29,8 @@ the array may be kept."""
 MEMORY_SHARE = 0.85
 """Part of the memory free now that a run may take unless it is told: others want some too."""
 
+TOO_LITTLE_MEMORY = "There is too little free memory for this picture; close other programs or select a smaller area."
+NO_NUMBERS = "The model gave values that are no numbers for this picture; try another model."
 SMALLER_PIECES = "Memory ran short, so the picture was worked on in smaller pieces."
 
 OnProgress = Callable[[int, int, int, int], None]
@@ -166,7 +168,7 @@ def upscale(
     try:
         run.whole(unshuffled(image, network.architecture.unshuffle), image.shape[:2], sink, spool)
     except MemoryError as error:
-        text = "There is too little free memory for this picture; close other programs or select a smaller area."
+        text = TOO_LITTLE_MEMORY
         if tile is not None:
             text = f"There is too little free memory for tiles of {tile} pixels; choose smaller ones or 'automatic'."
         raise BackendError("HOST_OOM", text, f"{error} (planned {plan.need_bytes} bytes)") from error
@@ -350,8 +352,7 @@ class _Run:
             self._is_redone = True
             result = self._network.tail(tile, "exact")
         if not np.isfinite(result).all():
-            text = "The model gave values that are no numbers for this picture; try another model."
-            raise BackendError("MODEL_LOAD", text)
+            raise BackendError("MODEL_LOAD", NO_NUMBERS)
         return result
 
     def _stop_here(self) -> None:

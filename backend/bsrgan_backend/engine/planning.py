@@ -41,7 +41,9 @@ SMALLEST_TILE_PX = 96 * 96
 SMALLEST_CORE_PX = 32
 """Shortest side that a cut may leave, so that no tile is all margin."""
 
-_DISK_SLOWNESS = 1.15
+DISK_SLOWNESS = 1.15
+"""Time with the features in a file over that with them in memory."""
+
 _FLOAT = 4
 
 
@@ -162,7 +164,7 @@ class Plan:
     @property
     def cost(self) -> float:
         """Time of the trunk relative to the fastest method without margins."""
-        return self.arithmetic * self.method.slowness * (_DISK_SLOWNESS if self.spooled else 1.0)
+        return self.arithmetic * self.method.slowness * (DISK_SLOWNESS if self.spooled else 1.0)
 
 
 def head_macs(architecture: Architecture) -> int:

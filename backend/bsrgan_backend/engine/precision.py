@@ -31,10 +31,6 @@ LEAST_DB = 53.0
 LEAST_GAIN = 1.75
 """How many times as fast it must be."""
 
-ASKED_GAIN = 1.5
-"""The same where fast was asked for. The trial's small picture stays in the cache, which suits bfloat16 more than fast
-convolutions: 1.26 in the trial was 0.93 at 512 x 512."""
-
 SLOW_LIFE_S = 24 * 3600.0
 """A trial that fast lost by its time only is repeated after this: the machine may have been busy."""
 
@@ -130,7 +126,7 @@ def is_possible(engine: str) -> bool:
     return engine == "openvino" and host.has_bfloat16()
 
 
-def choose(network: Candidate, asked: str, folder: Path, engine: str) -> Verdict:
+def choose(network: Candidate, asked: str, folder: Path, engine: str, asked_gain: float = 0.0) -> Verdict:
     """Decide on the precision.
 
     Args:
@@ -138,12 +134,15 @@ def choose(network: Candidate, asked: str, folder: Path, engine: str) -> Verdict
         asked: "exact", "fast" or "auto".
         folder: where the trial's outcome is remembered: that of the model's programs.
         engine: of `predictors.ENGINES`, which has the fast precision if there is one.
+        asked_gain: how many times as fast it must be where it was asked for; 0 to give it without a trial.
     """
     if asked == "exact":
         return Verdict(is_fast=False)
     if not is_possible(engine):
         note = "This processor has no bfloat16 arithmetic, so the exact precision is used." if asked == "fast" else ""
         return Verdict(is_fast=False, note=note)
+    if asked == "fast" and not asked_gain:
+        return Verdict(is_fast=True)
     try:
         trial = remembered(network, folder)
     except (BackendError, MemoryError) as error:
@@ -152,7 +151,7 @@ def choose(network: Candidate, asked: str, folder: Path, engine: str) -> Verdict
     _log.info("fast against exact: %.1f dB, %.2f times as fast", trial.decibels, trial.gain)
     if asked == "auto":
         return Verdict(is_fast=trial.passed)
-    if trial.gain < ASKED_GAIN:
+    if trial.gain < asked_gain:
         return Verdict(is_fast=False, note=NOT_WORTH_IT)
     return Verdict(is_fast=True)
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bsrgan_backend.engine import planning
 from bsrgan_backend.engine.arithmetic import Arithmetic, Tensor
-from bsrgan_backend.engine.engine import OnProgress, Sink, Stopped, is_finite
+from bsrgan_backend.engine.engine import NO_NUMBERS, OnProgress, Sink, Stopped, is_finite
 from bsrgan_backend.engine.planning import TAIL_MARGIN, Span
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture
@@ -171,8 +171,7 @@ class Resident:
             strip = self._start(features, rows, "exact")()
             if is_finite(strip):
                 return strip
-        text = "The model gave values that are no numbers for this picture; try another model."
-        raise BackendError("MODEL_LOAD", text)
+        raise BackendError("MODEL_LOAD", NO_NUMBERS)
 
     def _hand_over(self, strip: Array, rows: Span, size: tuple[int, ...], sink: Sink) -> None:
         architecture = self._arithmetic.architecture

@@ -46,6 +46,11 @@ class Network:
     last: Kernel
 
     @property
+    def stages(self) -> int:
+        """Of the trunk, one after the other: the first convolution, the dense blocks, the last convolution."""
+        return len(self.dense) + 2
+
+    @property
     def most_outputs(self) -> int:
         """Most channels that a convolution gives."""
         return max(self.architecture.features, self.architecture.growth, self.last.outputs)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bsrgan_backend.engine import host, planning, staging
-from bsrgan_backend.engine.engine import OnProgress, Sink, Stopped, is_finite
+from bsrgan_backend.engine.engine import NO_NUMBERS, TOO_LITTLE_MEMORY, OnProgress, Sink, Stopped, is_finite
 from bsrgan_backend.engine.winograd import blas
 from bsrgan_backend.engine.winograd.convolution import ROWS
 from bsrgan_backend.engine.winograd.crew import Crew
@@ -32,12 +32,10 @@ _AHEAD = 1
 """Bands of the result that may wait for the sink besides those that the threads work on."""
 
 KEPT_BYTES = 256_000_000
-"""What a preview took is kept: what its pixels go through afterwards would wait for memory otherwise, 8 ms."""
+"""What a preview took is kept: what its pixels go through afterwards would wait for memory otherwise."""
 
 _DELIVERED = "delivered"
 """Mark of the bands that the sink has taken."""
-
-_DISK_SLOWNESS = 1.15
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class Plan:
     @property
     def slowness(self) -> float:
         """Time relative to one thread in memory."""
-        return (_DISK_SLOWNESS if self.spooled else 1.0) / self.threads
+        return (planning.DISK_SLOWNESS if self.spooled else 1.0) / self.threads
 
 
 def plans(
@@ -255,7 +253,6 @@ class _Picture:
         self._bands = [Range(first, min(units, first + step)) for first in range(0, units, step)]
         self._strips: dict[int, Array] = {}
         self._delivered = 0
-        self._stages = len(network.dense) + 2
         architecture = network.architecture
         self._trunk_share = planning.block_macs(architecture) * architecture.blocks + planning.join_macs(architecture)
         self._tail_share = planning.tail_macs(architecture)
@@ -292,15 +289,14 @@ class _Picture:
     def give_up(self) -> None:
         """Say that the memory is too little, if part of the result has been given away already."""
         if self._delivered:
-            text = "There is too little free memory for this picture; close other programs or select a smaller area."
-            raise BackendError("HOST_OOM", text, f"at band {self._delivered} of {len(self._bands)}")
+            raise BackendError("HOST_OOM", TOO_LITTLE_MEMORY, f"at band {self._delivered} of {len(self._bands)}")
 
     def look_at_trunk(self, crew: Crew) -> None:
         """Tell how far the stages are, and ask whether to go on."""
-        written = sum(crew.marked(stage) + 1 for stage in range(self._stages))
-        part = written / (self._stages * self._plan.layout.units)
+        written = sum(crew.marked(stage) + 1 for stage in range(self._network.stages))
+        part = written / (self._network.stages * self._plan.layout.units)
         self._stop_here()
-        self._report(part * self._trunk_share, int(part * self._stages))
+        self._report(part * self._trunk_share, int(part * self._network.stages))
 
     def look_at_tail(self, crew: Crew) -> None:
         """The same in the tail, handing over what is ready."""
@@ -314,13 +310,13 @@ class _Picture:
 
     def _report_tail(self) -> None:
         part = self._delivered / len(self._bands)
-        self._report(self._trunk_share + part * self._tail_share, self._stages + self._delivered)
+        self._report(self._trunk_share + part * self._tail_share, self._network.stages + self._delivered)
 
     def _report(self, macs_px: float, tile: int) -> None:
         scale = self._plan.layout.height * self._plan.layout.width / 1e6
         total = max(1, int((self._trunk_share + self._tail_share) * scale))
         done = total if self._delivered == len(self._bands) else min(total - 1, int(macs_px * scale))
-        self._on_progress(done, total, tile, self._stages + len(self._bands))
+        self._on_progress(done, total, tile, self._network.stages + len(self._bands))
 
     def _deliver(self, crew: Crew) -> None:
         """Give the strips that are next to the sink, without what the picture had been padded with."""
@@ -329,8 +325,7 @@ class _Picture:
         height, width = (side * architecture.scale for side in self._size)
         while (strip := self._strips.pop(self._delivered, None)) is not None:
             if not is_finite(strip):
-                text = "The model gave values that are no numbers for this picture; try another model."
-                raise BackendError("MODEL_LOAD", text)
+                raise BackendError("MODEL_LOAD", NO_NUMBERS)
             first = self._bands[self._delivered].first * factor
             own = strip[: max(0, height - first), :width]
             if own.size:

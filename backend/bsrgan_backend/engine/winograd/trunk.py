@@ -56,22 +56,17 @@ class Trunk:
         self._features = features
         self._kept = kept
 
-    @property
-    def stages(self) -> int:
-        """How many follow each other."""
-        return len(self._network.dense) + 2
-
     def run(self, crew: Crew) -> None:
         """Fill the features; the crew's marks say for every stage, by its number, which unit it has written."""
 
         def work(number: int) -> None:
             workspace = Workspace(self._layout.columns, self._network.most_outputs)
             dense = Dense(self._layout, self._network.architecture, workspace)
-            for stage in range(number, self.stages, crew.threads):
+            for stage in range(number, self._network.stages, crew.threads):
                 turn = _Turn(stage, crew)
                 if stage == 0:
                     self._head(workspace, turn)
-                elif stage == self.stages - 1:
+                elif stage == self._network.stages - 1:
                     self._join(workspace, turn)
                 else:
                     kernels = self._network.dense[stage - 1]
