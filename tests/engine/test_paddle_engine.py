@@ -20,17 +20,10 @@ from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.weights import Architecture, Weights
 from support import plain_network
+from support.architectures import ARCHITECTURES
 
 Array = npt.NDArray[np.float32]
 
-ARCHITECTURES = [
-    Architecture(features=6, blocks=2, growth=3, in_channels=3, out_channels=3, scale=4),
-    Architecture(features=4, blocks=1, growth=2, in_channels=1, out_channels=1, scale=2),
-    Architecture(features=4, blocks=1, growth=2, in_channels=3, out_channels=3, scale=1),
-    Architecture(features=4, blocks=1, growth=2, in_channels=3, out_channels=1, scale=8),
-    Architecture(features=5, blocks=1, growth=2, in_channels=3, out_channels=3, scale=2, unshuffle=2),
-    Architecture(features=5, blocks=1, growth=3, in_channels=1, out_channels=1, scale=1, unshuffle=4),
-]
 CLOSE = 2e-5
 """Largest difference between engines on values of about one: they add in another order."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,11 +13,16 @@ Values = npt.NDArray[np.float64]
 
 
 def convolution(values: Values, weights: Weights, name: str) -> Values:
+    """The convolution of a name: (C, H, W) → (out, H, W)."""
+    return convolved(values, weights.tensors[f"{name}.weight"], weights.tensors[f"{name}.bias"])
+
+
+def convolved(values: npt.NDArray[Any], weight: npt.NDArray[Any], bias: npt.NDArray[Any]) -> Values:
     """3x3 with zeros around: (C, H, W) → (out, H, W), in double precision."""
-    kernel = weights.tensors[f"{name}.weight"].astype(np.float64)
+    kernel = weight.astype(np.float64)
     height, width = values.shape[1:]
-    padded = np.pad(values, ((0, 0), (1, 1), (1, 1)))
-    result = np.zeros((kernel.shape[0], height, width)) + weights.tensors[f"{name}.bias"][:, None, None]
+    padded = np.pad(values.astype(np.float64), ((0, 0), (1, 1), (1, 1)))
+    result = np.zeros((kernel.shape[0], height, width)) + bias[:, None, None]
     for row in range(3):
         for column in range(3):
             seen = padded[:, row : row + height, column : column + width]

@@ -10,7 +10,8 @@ from bsrgan_backend.engine.winograd.convolution import Convolution, Workspace
 from bsrgan_backend.engine.winograd.layout import Layout
 from bsrgan_backend.engine.winograd.tail import Range, doubled
 from bsrgan_backend.engine.winograd.transforms import kernel
-from support.direct_convolution import convolved, noise, unpacked
+from support.plain_network import convolved
+from support.winograd_units import noise, unpacked
 
 heights = st.integers(1, 50)
 widths = st.integers(1, 150)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bsrgan_backend.engine.winograd.layout import COLUMN_STEP, Layout
-from support.direct_convolution import noise, unpacked
+from support.winograd_units import noise, unpacked
 
 sides = st.integers(1, 400)
 most_columns = st.integers(1, 100)

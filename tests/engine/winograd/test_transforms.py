@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bsrgan_backend.engine.winograd.transforms import CONSTANT, DATA, RESULT, SEEN, TILE, kernel
-from support.direct_convolution import convolved, noise
+from support.plain_network import convolved
+from support.winograd_units import noise
 
 
 def by_factors(patch, one):
