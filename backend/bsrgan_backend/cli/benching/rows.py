@@ -82,7 +82,7 @@ def times_as_fast(row: Row | None, other: Row | None) -> float | None:
 
 
 def ceiling(rows: Sequence[Row], precision: str) -> Row | None:
-    """The fastest matrix product of a precision among rows of any kind; networks may count operations that they save."""
+    """The fastest matrix product of a precision among rows of any kind; networks may count operations they save."""
     ran = [row for row in rows if not row.pixels and row.precision == precision and row.giga_per_s]
     return max(ran, key=lambda row: row.giga_per_s or 0.0, default=None)
 
