@@ -15,6 +15,12 @@ def one_thread() -> AbstractContextManager[object]:
     return limited
 
 
+def kernels() -> str:
+    """The processor that the library takes this one for, where it tells: "SkylakeX", for instance."""
+    libraries = [each for each in _controller().info() if each["user_api"] == "blas"]
+    return " ".join(sorted({str(each.get("architecture") or each["internal_api"]) for each in libraries}))
+
+
 @functools.cache
 def _controller() -> ThreadpoolController:
     with warnings.catch_warnings():
