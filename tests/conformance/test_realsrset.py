@@ -113,10 +113,10 @@ def test_exact_tiles_equal_one_pass(name: str, tile: int, realsr: paddle_engine.
 
 @pytest.mark.parametrize("name", ["photo", "gradient", "noise"])
 def test_rows_equal_paddle_closely(name: str, realsr: paddle_engine.PaddleEngine) -> None:
-    """With trained weights fast convolutions differ from Paddle's by rounding only, and by nothing among themselves."""
+    """With trained weights fast convolutions differ from Paddle's by rounding only, and in pieces not at all."""
     image = content(name)
     weights = trained("realsr-jpeg")
-    rows = processor.by_rows(weights, realsr, saving.prepare(weights, shared_cache() / "programs"))
+    rows = processor.ProcessorEngine(weights, realsr, saving.prepare(weights, shared_cache() / "programs"))
     whole = run(rows, image, precision="exact")
     assert np.abs(whole - run(realsr, image)).max() < CLOSE
     for tile in (64, 20, 1):

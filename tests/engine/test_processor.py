@@ -15,6 +15,7 @@ import pytest
 
 from bsrgan_backend.engine import engine, host, paddle_engine, precision, predictors, processor, saving, ways
 from bsrgan_backend.engine.winograd import network, run
+from bsrgan_backend.engine.winograd.transforms import EXACT, FAST, Scheme
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.weights import Architecture, Weights
@@ -68,7 +69,7 @@ def tiled(wide: Weights, cache: Path) -> paddle_engine.PaddleEngine:
 @pytest.fixture
 def rows(wide: Weights, tiled: paddle_engine.PaddleEngine, cache: Path) -> processor.ProcessorEngine:
     """The wide net by rows."""
-    return processor.by_rows(wide, tiled, saving.prepare(wide, cache))
+    return processor.ProcessorEngine(wide, tiled, saving.prepare(wide, cache))
 
 
 # --- which one is loaded ---------------------------------------------------------------------------------------------
@@ -90,7 +91,7 @@ def test_rows_are_taken_where_the_trial_says_so(wide: Weights, cache: Path, monk
 def test_paddle_is_kept_where_the_trial_says_so(wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wide net whose tiles win the trial is Paddle's, and no kernels are made for it."""
     prefer(monkeypatch, processor.TILES)
-    monkeypatch.setattr(network, "prepare", lambda _weights: pytest.fail("the rows were made"))
+    monkeypatch.setattr(network, "prepare", lambda *_: pytest.fail("the rows were made"))
     loaded = processor.load(wide, cache, threads=2)
     assert isinstance(loaded, paddle_engine.PaddleEngine)
     assert loaded.facts.engine in predictors.ENGINES
@@ -129,8 +130,8 @@ def test_rows_with_wrong_numbers_are_left_out(wide: Weights, cache: Path, monkey
     prefer(monkeypatch, processor.ROWS)
     right = network.prepare
 
-    def wrong(weights: Weights) -> network.Network:
-        made = right(weights)
+    def wrong(weights: Weights, scheme: Scheme) -> network.Network:
+        made = right(weights, scheme)
         return replace(made, join=replace(made.join, bias=made.join.bias + np.float32(0.1)))
 
     monkeypatch.setattr(network, "prepare", wrong)
@@ -143,7 +144,7 @@ def test_rows_with_wrong_numbers_are_left_out(wide: Weights, cache: Path, monkey
 def test_kernels_without_memory_are_left_out(wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which the kernels do not fit runs by Paddle."""
 
-    def short(_weights: Weights) -> network.Network:
+    def short(*_: object) -> network.Network:
         raise MemoryError
 
     prefer(monkeypatch, processor.ROWS)
@@ -191,7 +192,7 @@ def test_a_spool_is_used_where_memory_is_too_little(
     wide: Weights, tiled: paddle_engine.PaddleEngine, cache: Path, tmp_path: Path
 ) -> None:
     """With a folder for features a budget below that of memory still runs by rows, bit for bit, and leaves no file."""
-    loaded = processor.by_rows(wide, tiled, saving.prepare(wide, cache), tmp_path)
+    loaded = processor.ProcessorEngine(wide, tiled, saving.prepare(wide, cache), tmp_path)
     image = noise(200, 40)
     whole = upscaled(loaded, image, memory_budget_bytes=MUCH)
     budget = min(plan.need_bytes for plan in loaded.plans(image, MUCH) if not plan.spooled) - 1
@@ -282,7 +283,7 @@ from bsrgan_backend.models.weights import Architecture
 
 weights = synthetic.random_weights(Architecture(64, 2, 32, 3, 3, 4), 11)
 tiled = paddle_engine.load(weights, Path(sys.argv[1]), threads=2)
-loaded = processor.by_rows(weights, tiled, saving.prepare(weights, Path(sys.argv[1])))
+loaded = processor.ProcessorEngine(weights, tiled, saving.prepare(weights, Path(sys.argv[1])))
 
 def upscaled(image, **options):
     strips = []
@@ -320,20 +321,82 @@ def test_real_want_of_memory_still_gives_the_picture(cache: Path) -> None:
 # --- the two precisions ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("gain", [0.8, processor.ASKED_GAIN - 0.1])
-def test_fast_is_not_used_where_the_rows_are_as_fast(
-    gain: float, wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "outcome", [precision.Trial(60.0, processor.ASKED_GAIN - 0.1), precision.Trial(52.0, 3.0), None]
+)
+def test_fast_is_larger_tiles_where_bfloat16_is_not_worth_it(
+    outcome: precision.Trial | None, wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who asks for fast gets exact where the trial does not say that it is clearly faster, and is told so once."""
+    """Where bfloat16 is too slow, too far off or absent, fast is larger tiles by rows, the same to the eye."""
+    prefer(monkeypatch, processor.ROWS)
+    monkeypatch.setattr(precision, "is_possible", lambda _engine: outcome is not None)
+    monkeypatch.setattr(precision, "remembered", lambda *_: outcome)
+    image = noise(12, 17)
+    results = {}
+    for settled in ("fast", "auto"):
+        loaded = processor.load(wide, cache, threads=2, precision=settled)
+        assert (loaded.facts.engine, loaded.facts.precision, loaded.notes) == ("winograd", "fp32", ())
+        results[settled] = [upscaled(loaded, image, precision=asked) for asked in (None, "auto", "exact", "fast")]
+    usual, auto, exact, fast = results["fast"]
+    assert np.array_equal(usual, fast)
+    assert np.array_equal(auto, fast)
+    assert not np.array_equal(exact, fast)
+    assert np.abs(fast - plain_network.forward(image, wide)).max() < CLOSE
+    assert all(np.array_equal(one, exact) for one in results["auto"][:3])
+    assert np.array_equal(results["auto"][3], fast)
+
+
+def test_only_the_kernels_that_are_used_are_kept(wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial's kernels of the other precision do not stay, and a job that asks for it makes them again, once."""
     prefer(monkeypatch, processor.ROWS)
     monkeypatch.setattr(precision, "is_possible", lambda _engine: True)
-    monkeypatch.setattr(precision, "remembered", lambda *_: precision.Trial(60.0, gain))
-    loaded = processor.load(wide, cache, threads=2, precision="fast")
-    assert loaded.facts.precision == "fp32"
-    assert loaded.notes == (precision.NOT_WORTH_IT,)
-    image = noise(12, 17)
-    assert np.array_equal(upscaled(loaded, image, precision="fast"), upscaled(loaded, image, precision="exact"))
-    assert loaded.notes == (precision.NOT_WORTH_IT,)
+
+    def trial(contest: precision.Candidate, _folder: Path) -> precision.Trial:
+        contest.one_pass(precision.picture(WIDE)[:, :, :8, :8], "exact")
+        return precision.Trial(60.0, 1.0)
+
+    made: list[Scheme] = []
+    prepare = network.prepare
+    monkeypatch.setattr(precision, "remembered", trial)
+    monkeypatch.setattr(network, "prepare", lambda net, scheme: made.append(scheme) or prepare(net, scheme))
+    loaded = processor.load(wide, cache, threads=2, precision="auto")
+    assert made == [FAST, EXACT]
+    for _again in range(2):
+        for asked in ("exact", "fast"):
+            upscaled(loaded, noise(4, 5), precision=asked)
+    assert made == [FAST, EXACT, FAST]
+
+
+def test_a_preview_in_another_precision_holds_the_picture_back(rows: processor.ProcessorEngine) -> None:
+    """A fast picture that `should_stop` lets into an exact one gives what it gives alone, and so does that one."""
+    large, small = noise(130, 120), noise(20, 30)
+    alone, whole = upscaled(rows, small, precision="fast"), upscaled(rows, large, precision="exact")
+    within: list[Array] = []
+    strips: list[Array] = []
+
+    def should_stop() -> bool:
+        if not within:
+            within.append(upscaled(rows, small, precision="fast"))
+        return False
+
+    rows.upscale(large, lambda _, one: strips.append(one), lambda *_: None, should_stop, precision="exact")
+    assert np.array_equal(within[0], alone)
+    assert np.array_equal(np.concatenate(strips), whole)
+
+
+def test_fast_kernels_without_memory_leave_the_picture_to_paddle(
+    rows: processor.ProcessorEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job whose precision's kernels do not fit comes out by tiles."""
+
+    def short(*_: object) -> network.Network:
+        raise MemoryError
+
+    monkeypatch.setattr(precision, "is_possible", lambda _engine: False)
+    monkeypatch.setattr(network, "prepare", short)
+    image = noise(9, 8)
+    found = upscaled(rows, image, precision="fast")
+    assert np.array_equal(found, upscaled(rows.tiled, image, precision="exact"))
 
 
 @needs_bfloat16
@@ -367,26 +430,37 @@ def test_exact_asks_for_no_trial_of_precisions(wide: Weights, cache: Path, monke
 
 @needs_bfloat16
 def test_a_real_trial_of_the_precisions_has_sound_figures(
-    rows: processor.ProcessorEngine, monkeypatch: pytest.MonkeyPatch
+    wide: Weights, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows against bfloat16, both really run: close to one another, and neither beyond all bounds faster."""
-    picture = precision.picture
+    picture, remembered = precision.picture, precision.remembered
+    told: list[precision.Trial] = []
+
+    def kept(contest: precision.Candidate, _folder: Path) -> precision.Trial:
+        told.append(remembered(contest, tmp_path))
+        return told[-1]
+
+    prefer(monkeypatch, processor.ROWS)
     monkeypatch.setattr(precision, "picture", lambda architecture: picture(architecture)[:, :, :32, :32])
-    trial = precision.measure(rows)
-    assert trial.decibels > 20
-    assert 0.02 < trial.gain < 50
+    monkeypatch.setattr(precision, "remembered", kept)
+    loaded = processor.load(wide, cache, threads=2, precision="auto")
+    assert told[0].decibels > 20
+    assert 0.02 < told[0].gain < 50
+    assert loaded.facts.precision == ("bf16" if told[0].passes() else "fp32")
+    assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize("which", ["exact", "fast"])
 @pytest.mark.parametrize("unshuffle", [1, 2])
-def test_one_pass_and_samples_are_those_of_the_net(unshuffle: int, cache: Path) -> None:
+def test_what_the_trials_run_is_that_of_the_net(unshuffle: int, which: str, cache: Path) -> None:
     """What the trials run by rows is the whole net, and its first blocks, at the right sizes."""
     architecture = replace(WIDE, blocks=1, scale=2, unshuffle=unshuffle)
     weights = synthetic.random_weights(architecture, 2)
     tiled = paddle_engine.load(weights, cache, threads=2)
-    loaded = processor.by_rows(weights, tiled, saving.prepare(weights, cache))
+    loaded = processor.ProcessorEngine(weights, tiled, saving.prepare(weights, cache))
     image = noise(24, 16)
     values = engine.unshuffled(image, unshuffle)
-    found = loaded.one_pass(values, "exact")[0].transpose(1, 2, 0)
+    found = loaded.whole(values, which)[0].transpose(1, 2, 0)
     assert np.abs(found - plain_network.forward(image, weights)).max() < CLOSE
     features = tiled.join(values, tiled.blocks(tiled.methods("exact")[-1], 0, tiled.head(values), "exact"))
-    assert np.abs(loaded.first_blocks(values, 1)() - features).max() < CLOSE
+    assert np.abs(loaded.first_blocks(values, which, 1)() - features).max() < CLOSE

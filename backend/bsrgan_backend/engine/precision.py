@@ -31,15 +31,15 @@ LEAST_DB = 53.0
 LEAST_GAIN = 1.75
 """How many times as fast it must be."""
 
+NO_BFLOAT16 = "This processor has no bfloat16 arithmetic, so the exact precision is used."
+
 SLOW_LIFE_S = 24 * 3600.0
 """A trial that fast lost by its time only is repeated after this: the machine may have been busy."""
 
-NOT_WORTH_IT = "The exact precision is as fast on this processor, so it is used."
-
 _SIDE = 96
-_REPEAT = 2
+_REPEAT = 3
 """Times are taken on the picture repeated so often along each side."""
-_ROUNDS = 3
+_ROUNDS = 2
 _log = logging.getLogger(__name__)
 
 
@@ -107,10 +107,9 @@ class Trial:
     decibels: float
     gain: float
 
-    @property
-    def passed(self) -> bool:
+    def passes(self, gain: float = LEAST_GAIN) -> bool:
         """Whether fast is both close and fast enough."""
-        return self.decibels >= LEAST_DB and self.gain >= LEAST_GAIN
+        return self.decibels >= LEAST_DB and self.gain >= gain
 
 
 @dataclass(frozen=True)
@@ -134,13 +133,14 @@ def choose(network: Candidate, asked: str, folder: Path, engine: str, asked_gain
         asked: "exact", "fast" or "auto".
         folder: where the trial's outcome is remembered: that of the model's programs.
         engine: of `predictors.ENGINES`, which has the fast precision if there is one.
-        asked_gain: how many times as fast it must be where it was asked for; 0 to give it without a trial.
+        asked_gain: how many times as fast it must be where it was asked for; 0 to give it without a trial, as there is
+            no other way to be fast.
     """
     if asked == "exact":
         return Verdict(is_fast=False)
     if not is_possible(engine):
-        note = "This processor has no bfloat16 arithmetic, so the exact precision is used." if asked == "fast" else ""
-        return Verdict(is_fast=False, note=note)
+        is_missed = asked == "fast" and not asked_gain
+        return Verdict(is_fast=False, note=NO_BFLOAT16 if is_missed else "")
     if asked == "fast" and not asked_gain:
         return Verdict(is_fast=True)
     try:
@@ -149,11 +149,7 @@ def choose(network: Candidate, asked: str, folder: Path, engine: str, asked_gain
         _log.warning("the fast precision is left out: %s", error)
         return Verdict(is_fast=False)
     _log.info("fast against exact: %.1f dB, %.2f times as fast", trial.decibels, trial.gain)
-    if asked == "auto":
-        return Verdict(is_fast=trial.passed)
-    if trial.gain < asked_gain:
-        return Verdict(is_fast=False, note=NOT_WORTH_IT)
-    return Verdict(is_fast=True)
+    return Verdict(is_fast=trial.passes(LEAST_GAIN if asked == "auto" else asked_gain))
 
 
 def remembered(network: Candidate, folder: Path) -> Trial:
@@ -181,7 +177,7 @@ def _read(path: Path) -> Trial | None:
         age_s = time.time() - path.stat().st_mtime
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    is_only_slow = trial.decibels >= LEAST_DB and not trial.passed
+    is_only_slow = trial.decibels >= LEAST_DB and not trial.passes()
     return None if is_only_slow and age_s > SLOW_LIFE_S else trial
 
 

@@ -1,12 +1,11 @@
 """RRDBNet on the processor: by rows with fast convolutions where they are faster, else by Paddle in tiles.
 
 Paddle always loads the net: its result is what the rows are held to, it takes the pictures for which the rows have too
-little memory, and it has the fast precision.
+little memory, and it has bfloat16, which is fast where a trial says so. Elsewhere larger tiles of the rows are.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import logging
 import math
@@ -18,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bsrgan_backend.engine import engine, host, paddle_engine, precision, predictors, saving, ways
-from bsrgan_backend.engine.winograd import network, run
+from bsrgan_backend.engine.winograd import blas, network, run, transforms
+from bsrgan_backend.engine.winograd.crew import Crew
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture, Weights
 
@@ -29,9 +29,12 @@ ROWS, TILES = "winograd", "tiles"
 LEAST_FEATURES = 32
 """Nets with fewer channels are left to Paddle: their products are too thin to be worth it."""
 
-ASKED_GAIN = 1.5
-"""How many times as fast as rows bfloat16 must be in the trial for those who ask for it. The trial's small picture
-stays in the cache, which suits bfloat16 more: 1.26 in the trial was 0.92 at 512 x 512, file to file."""
+ASKED_GAIN = 1.1
+"""How many times as fast as rows bfloat16 must be in the trial for those who ask for fast. The trial's picture is
+small and stays in the cache, which suits bfloat16 more."""
+
+SCHEMES = {"exact": transforms.EXACT, "fast": transforms.FAST}
+"""How rows run in a precision."""
 
 _TRIAL_REPEAT = 2
 """The trial's picture, of 96 pixels a side, is repeated so often along each side."""
@@ -43,20 +46,25 @@ class ProcessorEngine:
     """A loaded model that runs by rows; an `engine.Engine`. Used by the thread that loaded it only.
 
     Args:
-        tiled: the same model by Paddle.
-        runner: the same by rows.
-        folder: where the precision's trial is remembered.
+        weights: the net.
+        tiled: the same by Paddle.
+        folder: its programs, as `saving.prepare` returned it; the precisions' trial is remembered there too.
         spool: folder for features that do not fit into memory; None for none.
     """
 
-    def __init__(self, tiled: paddle_engine.PaddleEngine, runner: run.Runner, folder: Path, spool: Path | None) -> None:
+    def __init__(
+        self, weights: Weights, tiled: paddle_engine.PaddleEngine, folder: Path, spool: Path | None = None
+    ) -> None:
+        self._weights = weights
         self._tiled = tiled
-        self._runner = runner
         self._folder = folder
         self._spool = spool
         self._notes: tuple[str, ...] = ()
-        self._can_be_fast: bool | None = None
-        version = f"NumPy {np.__version__} and {tiled.facts.engine_version}"
+        self._usual = "exact"
+        self._is_bfloat16: bool | None = None
+        self._crews: list[Crew] = []
+        self._runners: dict[str, run.Runner] = {}
+        version = f"NumPy {np.__version__} ({blas.kernels()}) and {tiled.facts.engine_version}"
         self._facts = replace(tiled.facts, engine=ROWS, engine_version=version)
 
     @property
@@ -75,6 +83,11 @@ class ProcessorEngine:
         return self._tiled.notes + tuple(note for note in self._notes if note not in self._tiled.notes)
 
     @property
+    def folder(self) -> Path:
+        """Where its trials are remembered."""
+        return self._folder
+
+    @property
     def tiled(self) -> paddle_engine.PaddleEngine:
         """The same model by Paddle, for what does not run by rows."""
         return self._tiled
@@ -84,33 +97,50 @@ class ProcessorEngine:
         self._notes += tuple(note for note in notes if note not in self._notes)
 
     def settle(self, asked: str) -> None:
-        """Choose between exact and fast for runs that do not ask for either, as `PaddleEngine.settle`."""
-        verdict = self._verdict(asked)
-        if verdict.is_fast:
+        """Choose between exact and fast for runs that do not ask for either, as `PaddleEngine.settle`.
+
+        Raises:
+            EngineUnusable: the rows' numbers are wrong.
+            MemoryError: the kernels do not fit.
+        """
+        if self._verdict(asked).is_fast:
+            self._usual = "fast"
             self._facts = replace(self._facts, precision="bf16")
             self._tiled.settle("fast")
-        self.add_notes((verdict.note,) if verdict.note else ())
+            wanted = {}
+        else:
+            self._usual = "fast" if asked == "fast" else "exact"
+            wanted = {self._usual: self.runner(self._usual)}
+        # Kernels of the other precision may have been made for a trial, and are large.
+        self._runners = wanted
 
-    def one_pass(self, image: Array, which: str) -> Array:
-        """A small picture in a precision: (1, C·u², H, W) unshuffled → (1, C_out, fH, fW)."""
-        if which == "fast":
-            return precision.Staged(self._tiled).one_pass(image, which)
+    def runner(self, which: str) -> run.Runner:
+        """The rows in a precision, made and held to the reference when they are first asked for.
+
+        Raises:
+            EngineUnusable: their numbers are wrong.
+            MemoryError: the kernels do not fit.
+        """
+        if which not in self._runners:
+            made = run.Runner(network.prepare(self._weights, SCHEMES[which]), self._crews)
+            image, features, _result = saving.reference(self._folder)
+            found = made.features(self._plans(image.shape[2:], which)[0], image)
+            predictors.check(f"{which} trunk by rows", found, features)
+            self._runners[which] = made
+        return self._runners[which]
+
+    def whole(self, image: Array, which: str) -> Array:
+        """A small picture by rows: (1, C·u², H, W) unshuffled → (1, C_out, fH, fW)."""
         strips: list[Array] = []
-        plan = _plan_for(image, self._tiled)
+        plan = self._plans(image.shape[2:], which)[0]
         # The picture's own size: with pixel-unshuffle it is `unshuffle` times that of the features.
         size = tuple(side * self.architecture.unshuffle for side in image.shape[2:])
-        self._runner.run(plan, image, size, lambda _, rows: strips.append(rows), _ignore, lambda: False, None)
+        self.runner(which).run(plan, image, size, lambda _, rows: strips.append(rows), _ignore, lambda: False, None)
         return np.ascontiguousarray(np.concatenate(strips).transpose(2, 0, 1)[np.newaxis])
 
-    def sample(self, image: Array, which: str) -> Callable[[], object]:
-        """Work that takes as long as the blocks do in a precision, for comparisons; image as for `one_pass`."""
-        if which == "fast":
-            return precision.Staged(self._tiled).sample(image, which)
-        return self.first_blocks(image, saving.GROUP)
-
-    def first_blocks(self, image: Array, count: int) -> Callable[[], Array]:
+    def first_blocks(self, image: Array, which: str, count: int) -> Callable[[], Array]:
         """The trunk of the first RRDBs only, for measurements: (1, C·u², H, W) unshuffled → (1, nf, H, W)."""
-        plan, few = _plan_for(image, self._tiled), self._runner.shortened(count)
+        plan, few = self._plans(image.shape[2:], which)[0], self.runner(which).shortened(count)
         return lambda: few.features(plan, image)
 
     def upscale(
@@ -126,14 +156,19 @@ class ProcessorEngine:
     ) -> None:
         """As `engine.upscale`; `precision` None or "auto" is the one that the model was loaded with.
 
-        In the exact precision `tile` is the widest piece of a row that is worked on at once; no result depends on it.
+        `tile` counts where the picture is tiled: rows are thinner than any tile.
         """
+        which = self._asked(precision)
+        rows = self._rows(which)
+        # The kernels are there by now, so what is free is what the picture may take.
         budget = memory_budget_bytes or int(host.available_memory_bytes() * engine.MEMORY_SHARE)
-        for plan in self.plans(image, budget, tile) if self._is_exact(precision) else ():
+        for plan in self.plans(image, budget, which):
+            if rows is None:
+                break
             try:
                 values = engine.unshuffled(image, self.architecture.unshuffle)
                 size = image.shape[:2]
-                is_short = self._runner.run(plan, values, size, sink, on_progress, should_stop, self._spool)
+                is_short = rows.run(plan, values, size, sink, on_progress, should_stop, self._spool)
             except MemoryError as error:
                 _log.warning("memory ran short with %d threads: %s", plan.threads, error)
                 self.add_notes((engine.SMALLER_PIECES,))
@@ -148,38 +183,67 @@ class ProcessorEngine:
             # No more than there is: a budget beyond that may be what the rows have failed with.
             memory_budget_bytes=min(budget, int(host.available_memory_bytes() * engine.MEMORY_SHARE)),
             tile=tile,
-            precision="exact" if self._is_exact(precision) else "fast",
+            precision=which,
         )
 
-    def plans(self, image: Array, budget_bytes: int, tile: int | None = None) -> list[run.Plan]:
+    def plans(self, image: Array, budget_bytes: int, precision: str | None = None) -> list[run.Plan]:
         """How a picture can run by rows within a budget, the fastest way first; empty when it must be tiled.
 
         Raises:
             BackendError: BAD_SHAPE.
         """
         engine.check_image(image, self.architecture)
+        which = self._asked(precision)
+        if which == "fast" and self._has_bfloat16():
+            return []
         factor = self.architecture.unshuffle
         height, width = (math.ceil(side / factor) for side in image.shape[:2])
-        found = self._plans(height, width, None if tile is None else max(1, tile // factor))
-        return [plan for plan in found if plan.need_bytes <= budget_bytes]
+        return [plan for plan in self._plans((height, width), which) if plan.need_bytes <= budget_bytes]
 
-    def _plans(self, height: int, width: int, tile: int | None) -> list[run.Plan]:
+    def _plans(self, size: tuple[int, int], which: str) -> list[run.Plan]:
         can_spool = self._spool is not None
-        return run.plans((height, width), self.architecture, self._facts.threads, tile=tile, can_spool=can_spool)
+        return run.plans(size, self.architecture, self._facts.threads, SCHEMES[which], can_spool=can_spool)
 
-    def _is_exact(self, asked: str | None) -> bool:
-        if asked in (None, "auto"):
-            return self._facts.precision == "fp32"
-        return asked == "exact" or not self._has_fast()
+    def _asked(self, precision: str | None) -> str:
+        return self._usual if precision in (None, "auto") else str(precision)
 
-    def _has_fast(self) -> bool:
-        """Whether the fast precision is there and is the faster one."""
-        if self._can_be_fast is None:
-            self._can_be_fast = self._verdict("fast").is_fast
-        return self._can_be_fast
+    def _rows(self, which: str) -> run.Runner | None:
+        """The rows in a precision, or None where Paddle has it."""
+        try:
+            return None if which == "fast" and self._has_bfloat16() else self.runner(which)
+        except (predictors.EngineUnusable, MemoryError) as error:
+            _log.warning("the rows are left out for %s: %s", which, error)
+            return None
+
+    def _has_bfloat16(self) -> bool:
+        """Whether the fast precision is bfloat16 by Paddle, as it is clearly faster than rows."""
+        if self._is_bfloat16 is None:
+            self._is_bfloat16 = self._verdict("fast").is_fast
+        return self._is_bfloat16
 
     def _verdict(self, asked: str) -> precision.Verdict:
-        return precision.choose(self, asked, self._folder, self._tiled.facts.engine, ASKED_GAIN)
+        return precision.choose(_Contest(self), asked, self._folder, self._tiled.facts.engine, ASKED_GAIN)
+
+
+class _Contest(precision.Staged):
+    """The trial of bfloat16 by Paddle, where what it has to beat is the fastest way of the rows."""
+
+    def __init__(self, rows: ProcessorEngine) -> None:
+        super().__init__(rows.tiled)
+        self._rows = rows
+
+    @property
+    def facts(self) -> engine.Facts:
+        """What runs the rows: the outcome is theirs."""
+        return self._rows.facts
+
+    def one_pass(self, image: Array, precision: str) -> Array:
+        return super().one_pass(image, precision) if precision == "fast" else self._rows.whole(image, "fast")
+
+    def sample(self, image: Array, precision: str) -> Callable[[], object]:
+        if precision == "fast":
+            return super().sample(image, precision)
+        return self._rows.first_blocks(image, "fast", saving.GROUP)
 
 
 def load(
@@ -200,66 +264,38 @@ def load(
     threads = threads or host.usable_threads()
     tiled = paddle_engine.load(weights, cache, threads=threads, spool=spool)
     try:
-        loaded = _faster(weights, tiled, saving.prepare(weights, cache), spool)
+        loaded = _faster(ProcessorEngine(weights, tiled, saving.prepare(weights, cache), spool))
+        loaded.settle(precision)
     except (predictors.EngineUnusable, BackendError, MemoryError) as error:
         _log.warning("the rows are left out: %s", error)
         loaded = tiled
-    loaded.settle(precision)
+        loaded.settle(precision)
     return loaded
 
 
-def by_rows(
-    weights: Weights, tiled: paddle_engine.PaddleEngine, folder: Path, spool: Path | None = None
-) -> ProcessorEngine:
-    """The model by rows, held to the reference.
-
-    Args:
-        weights: the net.
-        tiled: the same by Paddle.
-        folder: its programs, as `saving.prepare` returned it.
-        spool: folder for features that do not fit into memory; None for none.
-
-    Raises:
-        EngineUnusable: its numbers are wrong.
-        MemoryError: the kernels do not fit.
-    """
-    runner = run.Runner(network.prepare(weights))
-    image, features, _result = saving.reference(folder)
-    predictors.check("trunk by rows", runner.features(_plan_for(image, tiled), image), features)
-    return ProcessorEngine(tiled, runner, folder, spool)
-
-
-def _faster(
-    weights: Weights, tiled: paddle_engine.PaddleEngine, folder: Path, spool: Path | None
-) -> paddle_engine.PaddleEngine | ProcessorEngine:
+def _faster(rows: ProcessorEngine) -> paddle_engine.PaddleEngine | ProcessorEngine:
     """By rows or by Paddle, whichever takes less time for an RRDB; measured once for each processor and model."""
-    if weights.architecture.features < LEAST_FEATURES:
+    tiled = rows.tiled
+    if tiled.architecture.features < LEAST_FEATURES:
         return tiled
     facts = tiled.facts
-    words = f"{facts.device_name} {facts.threads} {facts.engine} {facts.engine_version} {np.__version__}"
-    path = folder / f"rows-{hashlib.sha256(words.encode()).hexdigest()[:16]}.json"
+    words = f"{facts.device_name} {facts.threads} {facts.engine} {rows.facts.engine_version}"
+    path = rows.folder / f"rows-{hashlib.sha256(words.encode()).hexdigest()[:16]}.json"
     # The trial runs Paddle's single block; a picture that fits in one piece has its groups.
     grouped, single = (tiled.methods("exact")[place] for place in (0, -1))
     image = np.tile(precision.picture(tiled.architecture), (1, 1, _TRIAL_REPEAT, _TRIAL_REPEAT))
-    loaded = functools.cache(lambda: by_rows(weights, tiled, folder, spool))
 
     def tiles() -> Array:
         return tiled.join(image, tiled.blocks(single, 0, tiled.head(image), "exact"))
 
     def prepared(way: str) -> Callable[[], Array]:
-        return tiles if way == TILES else loaded().first_blocks(image, 1)
+        return tiles if way == TILES else rows.first_blocks(image, "exact", 1)
 
     def handicap(way: str) -> float:
         return grouped.slowness / single.slowness if way == TILES else 1.0
 
     way = ways.choose(path, (TILES, ROWS), prepared, lambda found: found, lambda: None, handicap)
-    return loaded() if way == ROWS else tiled
-
-
-def _plan_for(image: Array, tiled: paddle_engine.PaddleEngine) -> run.Plan:
-    """For a small picture, (1, C·u², H, W) unshuffled."""
-    size = (image.shape[2], image.shape[3])
-    return run.plans(size, tiled.architecture, tiled.facts.threads, tile=None, can_spool=False)[0]
+    return rows if way == ROWS else tiled
 
 
 def _ignore(*_: int) -> None:

@@ -95,14 +95,13 @@ def _settle_processor(loaded: DeviceEngine, weights: Weights, cache: Path, asked
     if asked == "exact":
         return
     if not loaded.arithmetic.half:
-        note = "This processor has no bfloat16 arithmetic, so the exact precision is used."
-        loaded.prefer("exact", note if asked == "fast" else "")
+        loaded.prefer("exact", precision.NO_BFLOAT16 if asked == "fast" else "")
     elif asked == "fast":
         loaded.prefer("fast")
     else:
         folder = cache / f"torch-{weights.digest[:16]}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        loaded.prefer("fast" if precision.remembered(precision.Staged(loaded), folder).passed else "exact")
+        loaded.prefer("fast" if precision.remembered(precision.Staged(loaded), folder).passes() else "exact")
 
 
 def _settle_card(

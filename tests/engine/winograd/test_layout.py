@@ -6,27 +6,30 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bsrgan_backend.engine.winograd.layout import COLUMN_STEP, Layout
+from bsrgan_backend.engine.winograd.layout import Layout
+from bsrgan_backend.engine.winograd.transforms import EXACT, FAST
 from support.winograd_units import noise, unpacked
 
-sides = st.integers(1, 400)
-most_columns = st.integers(1, 100)
+sides = st.integers(1, 2000)
+schemes = st.sampled_from([EXACT, FAST])
+small = (st.integers(1, 60), st.integers(1, 900), schemes)
 
 
-@given(sides, sides, most_columns)
-def test_panels_cover_the_picture_in_whole_registers(height, width, most):
-    """Panels hold a multiple of 16 tiles each and no panel lies wholly beyond the picture."""
-    layout = Layout.of(height, width, most)
-    assert layout.columns % COLUMN_STEP == 0
-    assert layout.columns <= max(COLUMN_STEP, most)
-    assert 4 * layout.columns * (layout.panels - 1) < width <= 4 * layout.tiles
-    assert 4 * (layout.units - 1) < height <= 4 * layout.units
+@given(sides, sides, schemes)
+def test_panels_cover_the_picture_in_whole_registers(height, width, scheme):
+    """Panels are of even width, not too wide, and no panel lies wholly beyond the picture."""
+    layout = Layout.of(height, width, scheme)
+    tile, step = scheme.tile, scheme.column_step
+    assert layout.columns % step == 0
+    assert layout.columns <= scheme.most_columns
+    assert tile * layout.columns * (layout.panels - 1) < width <= tile * layout.tiles
+    assert tile * (layout.units - 1) < height <= tile * layout.units
 
 
-@given(st.integers(1, 60), st.integers(1, 200), st.sampled_from([16, 32, 80]))
-def test_pixels_come_back(height, width, most):
+@given(*small)
+def test_pixels_come_back(height, width, scheme):
     """A picture packed into units and unpacked is itself, and zero lies beyond its edges and channels."""
-    layout = Layout.of(height, width, most)
+    layout = Layout.of(height, width, scheme)
     image = noise(3, height, width)
     units = [layout.pack(image, number, 4) for number in range(layout.units)]
     assert units[0].shape == layout.shape(4)
@@ -34,10 +37,10 @@ def test_pixels_come_back(height, width, most):
     assert sum(float(np.abs(unit).sum()) for unit in units) <= float(np.abs(image).sum(dtype=np.float64)) * 1.001
 
 
-@given(st.integers(1, 60), st.integers(1, 200), st.sampled_from([16, 32, 80]))
-def test_what_lies_beyond_is_cleared_and_nothing_else(height, width, most):
+@given(*small)
+def test_what_lies_beyond_is_cleared_and_nothing_else(height, width, scheme):
     """Clearing keeps the picture's pixels and leaves zero everywhere else."""
-    layout = Layout.of(height, width, most)
+    layout = Layout.of(height, width, scheme)
     units = [np.ones(layout.shape(2), np.float32) for _ in range(layout.units)]
     for number, unit in enumerate(units):
         layout.clear(unit, number)

@@ -11,6 +11,7 @@ import pytest
 from bsrgan_backend.engine import staging
 from bsrgan_backend.engine.engine import Stopped, unshuffled
 from bsrgan_backend.engine.winograd import blas, convolution, network, run
+from bsrgan_backend.engine.winograd.transforms import EXACT, FAST
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.weights import Architecture, Weights
@@ -39,11 +40,11 @@ def noise(height, width, channels=3):
     return np.random.default_rng(height * 1000 + width).random((height, width, channels), np.float32)
 
 
-def planned(kernels, image, threads=2, tile=None, can_spool=False):
+def planned(kernels, image, threads=2, can_spool=False):
     """The fastest plan with exactly so many threads."""
     factor = kernels.architecture.unshuffle
     size = (-(-image.shape[0] // factor), -(-image.shape[1] // factor))
-    plans = run.plans(size, kernels.architecture, threads, tile=tile, can_spool=can_spool)
+    plans = run.plans(size, kernels.architecture, threads, kernels.scheme, can_spool=can_spool)
     return next(plan for plan in plans if plan.threads == threads and plan.spooled == can_spool)
 
 
@@ -63,11 +64,12 @@ def upscaled(kernels, image, plan, runner=None, spool=None, should_stop=lambda: 
     return np.concatenate(strips)
 
 
+@pytest.mark.parametrize("scheme", [EXACT, FAST], ids=["exact", "fast"])
 @pytest.mark.parametrize("architecture", [*ARCHITECTURES, WIDE], ids=str)
-def test_a_net_by_rows_is_the_net(architecture):
+def test_a_net_by_rows_is_the_net(architecture, scheme):
     """Every scale, unshuffling and number of channels gives the numbers of plain arithmetic, at every size."""
     weights = synthetic.random_weights(architecture, 4)
-    kernels = network.prepare(weights)
+    kernels = network.prepare(weights, scheme)
     factor = architecture.unshuffle
     for size in SIZES[: 5 if architecture.features < 64 else 2]:
         image = noise(*size, architecture.in_channels)
@@ -83,13 +85,13 @@ def test_a_net_by_rows_is_the_net(architecture):
 
 @pytest.mark.parametrize("size", [(61, 83), (24, 450), (130, 20)])
 def test_no_way_to_run_changes_a_bit(small, wide, size, tmp_path):
-    """Threads, panels, bands and the place of the features leave every bit as it is."""
+    """Threads, bands and the place of the features leave every bit as it is."""
     image = noise(*size)
-    for kernels in (small, wide):
+    for kernels in (small, wide, network.prepare(synthetic.random_weights(WIDE, 3), FAST)):
         whole = upscaled(kernels, image, planned(kernels, image))
-        for threads, tile, units in [(1, None, 16), (5, 64, 4), (3, 200, 1), (2, 1, 5)]:
-            plan = replace(planned(kernels, image, threads, tile), band_units=units)
-            assert np.array_equal(upscaled(kernels, image, plan), whole), (threads, tile, units)
+        for threads, units in [(1, 16), (5, 4), (3, 1), (2, 5)]:
+            plan = replace(planned(kernels, image, threads), band_units=units)
+            assert np.array_equal(upscaled(kernels, image, plan), whole), (threads, units)
         spooled = planned(kernels, image, can_spool=True)
         assert np.array_equal(upscaled(kernels, image, spooled, spool=tmp_path), whole)
     assert list(tmp_path.iterdir()) == []
@@ -209,7 +211,7 @@ def test_memory_that_runs_out_at_any_moment_leaves_no_half_result(small, monkeyp
 
 def test_plans_come_fastest_first_and_know_their_memory():
     """More threads need more memory and less time; a file takes the features out of it."""
-    plans = run.plans((2048, 2048), synthetic.BSRGAN, 8, tile=None, can_spool=True)
+    plans = run.plans((2048, 2048), synthetic.BSRGAN, 8, EXACT, can_spool=True)
     assert [plan.slowness for plan in plans] == sorted(plan.slowness for plan in plans)
     assert {plan.threads for plan in plans} == {1, 2, 4, 8}
     needs = {(plan.threads, plan.spooled): plan.need_bytes for plan in plans}

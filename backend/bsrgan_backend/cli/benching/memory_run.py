@@ -87,8 +87,8 @@ def _planned(spec: jobs.JobSpec, network: Loaded, held: int) -> _Planned:
     budget = spec.options.engine_options(held).get("memory_budget_bytes")
     like = np.broadcast_to(np.float32(0), (*spec.size, network.architecture.in_channels))
     if isinstance(network, processor.ProcessorEngine):
-        rows = network.plans(like, budget or int(host.available_memory_bytes() * engine.MEMORY_SHARE))
-        if network.facts.precision == "fp32" and rows:
+        most = budget or int(host.available_memory_bytes() * engine.MEMORY_SHARE)
+        if rows := network.plans(like, most, spec.options.precision):
             return _Planned(f"rows, {rows[0].threads} threads", 1.0, rows[0].need_bytes)
         network = network.tiled
     plan = engine.plan_for(network, like, spec.options.precision, budget)

@@ -6,22 +6,24 @@ import numpy as np
 import numpy.typing as npt
 
 from bsrgan_backend.engine.winograd.layout import Layout
-from bsrgan_backend.engine.winograd.transforms import CONSTANT, DATA, RESULT, SEEN, TILE, Kernel
+from bsrgan_backend.engine.winograd.transforms import Kernel, Scheme
 
 Array = npt.NDArray[np.float32]
 
 _SLOPE = np.float32(0.2)
 
-_OWN: Array = np.ascontiguousarray(DATA[:, 1 : TILE + 1])
-"""What of `DATA` belongs to a tile's own four columns; its neighbours' are added as they are."""
-
-_KEPT = SEEN - 1
-"""Rows that one tile's window shares with what comes before the next four rows: two, and the unit in between."""
-
 _WINDOWS = 3
 """Units that fit into a source's rows before the last ones are carried to the front again."""
 
-ROWS = TILE * (_WINDOWS - 1) + _KEPT + TILE
+
+def source_rows(scheme: Scheme) -> int:
+    """Rows of samples that a source holds."""
+    return scheme.tile * _WINDOWS + _kept(scheme)
+
+
+def _kept(scheme: Scheme) -> int:
+    """Rows that one tile's window shares with what comes before the next unit: two, and the unit in between."""
+    return scheme.tile + 1
 
 
 class Source:
@@ -35,37 +37,41 @@ class Source:
     def __init__(self, layout: Layout, channels: int) -> None:
         self._layout = layout
         self._channels = channels
+        scheme = layout.scheme
+        self._kept = _kept(scheme)
         # Rows of samples, already factors along the row; of the window of the next unit `_first` is the first one.
-        self._rows = np.zeros((layout.panels, ROWS, SEEN, channels, layout.columns), np.float32)
+        self._rows = np.zeros((layout.panels, source_rows(scheme), scheme.seen, channels, layout.columns), np.float32)
         self._first = 0
 
     def restart(self) -> None:
         """Begin a picture: above it everything is zero."""
         self._first = 0
-        self._rows[:, :_KEPT] = 0
+        self._rows[:, : self._kept] = 0
 
     def feed(self, unit: Array | None, factors: Array | None) -> None:
         """Take the next unit.
 
         Args:
-            unit: (panels, 4, 4, channels, columns), zero beyond the picture's edges; None after the last one.
-            factors: (panels, 6, 6, channels, columns), gets those of the unit before; None when there is none.
+            unit: (panels, m, m, channels, columns), zero beyond the picture's edges; None after the last one.
+            factors: (panels, seen, seen, channels, columns), gets those of the unit before; None when there is none.
         """
-        panels, columns, channels, first = self._layout.panels, self._layout.columns, self._channels, self._first
+        scheme, panels, first = self._layout.scheme, self._layout.panels, self._first
+        tile, seen, kept = scheme.tile, scheme.seen, self._kept
+        values = self._channels * self._layout.columns
         if unit is None:
-            self._rows[:, first + _KEPT] = 0
+            self._rows[:, first + kept] = 0
         else:
-            fresh = self._rows[:, first + _KEPT : first + _KEPT + TILE]
-            flat = unit.reshape(panels, TILE, TILE, channels * columns)
-            np.matmul(_OWN, flat, out=fresh.reshape(panels, TILE, SEEN, channels * columns))
+            fresh = self._rows[:, first + kept : first + kept + tile]
+            flat = unit.reshape(panels, tile, tile, values)
+            np.matmul(scheme.own, flat, out=fresh.reshape(panels, tile, seen, values))
             _add_neighbours(fresh, unit)
         if factors is not None:
-            window = self._rows[:, first : first + SEEN].reshape(panels, SEEN, SEEN, channels * columns).swapaxes(1, 2)
+            window = self._rows[:, first : first + seen].reshape(panels, seen, seen, values).swapaxes(1, 2)
             for panel in range(panels):
-                np.matmul(DATA, window[panel], out=factors[panel].reshape(SEEN, SEEN, channels * columns))
-        self._first += TILE
-        if self._first + _KEPT + TILE > ROWS:
-            self._rows[:, :_KEPT] = self._rows[:, self._first : self._first + _KEPT]
+                np.matmul(scheme.data, window[panel], out=factors[panel].reshape(seen, seen, values))
+        self._first += tile
+        if self._first + kept + tile > self._rows.shape[1]:
+            self._rows[:, :kept] = self._rows[:, self._first : self._first + kept]
             self._first = 0
 
 
@@ -87,34 +93,38 @@ class Workspace:
     """A thread's room for products.
 
     Args:
+        scheme: of the convolutions.
         columns: of a panel.
         channels: most that a convolution gives.
     """
 
-    def __init__(self, columns: int, channels: int) -> None:
-        self._products = np.empty(SEEN * SEEN * channels * columns, np.float32)
-        self._halves = np.empty(SEEN * TILE * channels * columns, np.float32)
-        self._sloped = np.empty(TILE * TILE * channels * columns, np.float32)
+    def __init__(self, scheme: Scheme, columns: int, channels: int) -> None:
+        self._scheme = scheme
+        tile, seen = scheme.tile, scheme.seen
+        self._products = np.empty(seen * seen * channels * columns, np.float32)
+        self._halves = np.empty(seen * tile * channels * columns, np.float32)
+        self._sloped = np.empty(tile * tile * channels * columns, np.float32)
 
     def convolve(self, kernel: Kernel, factors: Array, result: Array) -> None:
         """One unit of a convolution's result.
 
         Args:
             kernel: of C inputs.
-            factors: (panels, 6, 6, C or more, columns).
-            result: (panels, 4, 4, O, columns), written.
+            factors: (panels, seen, seen, C or more, columns).
+            result: (panels, m, m, O, columns), written.
         """
-        columns, outputs = factors.shape[-1], kernel.outputs
-        products = self._products[: SEEN * SEEN * outputs * columns].reshape(SEEN * SEEN, outputs, columns)
-        halves = self._halves[: SEEN * TILE * outputs * columns].reshape(SEEN, TILE, outputs * columns)
+        scheme, columns, outputs = self._scheme, factors.shape[-1], kernel.outputs
+        tile, seen = scheme.tile, scheme.seen
+        products = self._products[: seen * seen * outputs * columns].reshape(seen * seen, outputs, columns)
+        halves = self._halves[: seen * tile * outputs * columns].reshape(seen, tile, outputs * columns)
         for given, wanted in zip(factors, result, strict=True):
-            np.matmul(kernel.factors, given.reshape(SEEN * SEEN, -1, columns)[:, : kernel.inputs], out=products)
-            products[CONSTANT] += kernel.bias
-            np.matmul(RESULT, products.reshape(SEEN, SEEN, -1), out=halves)
-            np.matmul(RESULT, halves.swapaxes(0, 1), out=wanted.reshape(TILE, TILE, -1))
+            np.matmul(kernel.factors, given.reshape(seen * seen, -1, columns)[:, : kernel.inputs], out=products)
+            products[scheme.constant] += kernel.bias
+            np.matmul(scheme.result, products.reshape(seen, seen, -1), out=halves)
+            np.matmul(scheme.result, halves.swapaxes(0, 1), out=wanted.reshape(tile, tile, -1))
 
     def rectify(self, values: Array) -> None:
-        """The leaky rectifier of the net, in place: (panels, 4, 4, channels, columns)."""
+        """The leaky rectifier of the net, in place: (panels, m, m, channels, columns)."""
         for panel in values:
             sloped = self._sloped[: panel.size].reshape(panel.shape)
             np.multiply(panel, _SLOPE, out=sloped)
@@ -135,16 +145,17 @@ class Convolution:
         self._kernel = kernel
         self._workspace = workspace
         self._source = Source(layout, kernel.inputs)
-        self._factors = np.zeros((layout.panels, SEEN, SEEN, kernel.inputs, layout.columns), np.float32)
+        seen = layout.scheme.seen
+        self._factors = np.zeros((layout.panels, seen, seen, kernel.inputs, layout.columns), np.float32)
 
     def restart(self) -> None:
         """Begin a picture, or a part of it whose first units are not wanted."""
         self._source.restart()
 
     def feed(self, unit: Array | None, *, is_first: bool = False) -> None:
-        """Take the next unit, (panels, 4, 4, C, columns), zero beyond the picture's edges; None after the last one."""
+        """Take the next unit, (panels, m, m, C, columns), zero beyond the picture's edges; None after the last one."""
         self._source.feed(unit, None if is_first else self._factors)
 
     def give(self, result: Array) -> None:
-        """The result's unit before the one that was fed last: (panels, 4, 4, O, columns), written."""
+        """The result's unit before the one that was fed last: (panels, m, m, O, columns), written."""
         self._workspace.convolve(self._kernel, self._factors, result)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bsrgan_backend.engine.winograd.convolution import Source, Workspace
 from bsrgan_backend.engine.winograd.layout import Layout
 from bsrgan_backend.engine.winograd.network import CONVOLUTIONS, DENSE_BLOCKS, RESIDUAL
-from bsrgan_backend.engine.winograd.transforms import SEEN, Kernel
+from bsrgan_backend.engine.winograd.transforms import Kernel
 from bsrgan_backend.models.weights import Architecture
 
 Array = npt.NDArray[np.float32]
@@ -47,7 +47,8 @@ class Dense:
         self._widths = [nf, *[gc] * (CONVOLUTIONS - 1)]
         self._sources = [Source(layout, width) for width in self._widths]
         joined = nf + gc * (CONVOLUTIONS - 1)
-        self._factors = np.zeros((CONVOLUTIONS, layout.panels, SEEN, SEEN, joined, layout.columns), np.float32)
+        seen = layout.scheme.seen
+        self._factors = np.zeros((CONVOLUTIONS, layout.panels, seen, seen, joined, layout.columns), np.float32)
         self._grown = np.empty(layout.shape(gc), np.float32)
         self._branch = np.empty(layout.shape(nf), np.float32)
 
@@ -57,7 +58,7 @@ class Dense:
         Args:
             kernels: its five convolutions.
             number: of the dense block within its RRDB, from 0: the first keeps what the last one adds.
-            features: (units, panels, 4, 4, nf, columns).
+            features: (units, panels, m, m, nf, columns).
             kept: the same shape.
             turn: this block's among the stages.
         """

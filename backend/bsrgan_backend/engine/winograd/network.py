@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bsrgan_backend.engine.winograd.transforms import Kernel, kernel
+from bsrgan_backend.engine.winograd.transforms import EXACT, Kernel, Scheme, kernel
 from bsrgan_backend.models.weights import Architecture, Weights
 
 RESIDUAL = 0.2
@@ -46,6 +46,11 @@ class Network:
     last: Kernel
 
     @property
+    def scheme(self) -> Scheme:
+        """How its convolutions run."""
+        return self.head.scheme
+
+    @property
     def stages(self) -> int:
         """Of the trunk, one after the other: the first convolution, the dense blocks, the last convolution."""
         return len(self.dense) + 2
@@ -62,13 +67,13 @@ class Network:
         return sum(one.nbytes for one in single) + sum(one.nbytes for block in self.dense for one in block)
 
 
-def prepare(weights: Weights) -> Network:
-    """The factors of a net: four times the size of its weights."""
+def prepare(weights: Weights, scheme: Scheme = EXACT) -> Network:
+    """The factors of a net: four times the size of its weights, or seven times for fast."""
     architecture = weights.architecture
 
     def named(name: str, gain: float = 1.0) -> Kernel:
         tensors = weights.tensors
-        return kernel(np.asarray(tensors[f"{name}.weight"]), np.asarray(tensors[f"{name}.bias"]), gain)
+        return kernel(scheme, np.asarray(tensors[f"{name}.weight"]), np.asarray(tensors[f"{name}.bias"]), gain)
 
     dense = tuple(
         tuple(named(f"body.{block}.rdb{number}.conv{conv}", _gain(number, conv)) for conv in range(1, CONVOLUTIONS + 1))
@@ -91,7 +96,9 @@ def _widened(narrow: Kernel) -> Kernel:
     """The kernel with inputs and outputs of zero behind its own, if it has too few."""
     outputs, inputs = (max(0, LEAST_CHANNELS - count) for count in (narrow.outputs, narrow.inputs))
     return Kernel(
-        np.pad(narrow.factors, ((0, 0), (0, outputs), (0, inputs))), np.pad(narrow.bias, ((0, outputs), (0, 0)))
+        narrow.scheme,
+        np.pad(narrow.factors, ((0, 0), (0, outputs), (0, inputs))),
+        np.pad(narrow.bias, ((0, outputs), (0, 0))),
     )
 
 

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from bsrgan_backend.engine import host, planning, staging
 from bsrgan_backend.engine.engine import NO_NUMBERS, TOO_LITTLE_MEMORY, OnProgress, Sink, Stopped, is_finite
 from bsrgan_backend.engine.winograd import blas
-from bsrgan_backend.engine.winograd.convolution import ROWS
+from bsrgan_backend.engine.winograd.convolution import source_rows
 from bsrgan_backend.engine.winograd.crew import Crew
-from bsrgan_backend.engine.winograd.layout import MOST_COLUMNS, Layout
+from bsrgan_backend.engine.winograd.layout import Layout
 from bsrgan_backend.engine.winograd.network import CONVOLUTIONS, DENSE_BLOCKS, LEAST_CHANNELS, Network
 from bsrgan_backend.engine.winograd.tail import BAND_UNITS, Range, Tail
-from bsrgan_backend.engine.winograd.transforms import SEEN, TILE
+from bsrgan_backend.engine.winograd.transforms import Scheme
 from bsrgan_backend.engine.winograd.trunk import Trunk
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture
@@ -63,7 +63,12 @@ class Plan:
 
 
 def plans(
-    size: tuple[int, int], architecture: Architecture, threads: int, *, tile: int | None, can_spool: bool
+    size: tuple[int, int],
+    architecture: Architecture,
+    threads: int,
+    scheme: Scheme,
+    *,
+    can_spool: bool,
 ) -> list[Plan]:
     """Ways to run a picture, the fastest first.
 
@@ -71,10 +76,10 @@ def plans(
         size: (height, width) of the features, 1 or more each.
         architecture: of the net.
         threads: most that work.
-        tile: widest piece of a row that is worked on at once, in pixels of the features; None to choose.
+        scheme: of the net's kernels.
         can_spool: the features may be put into a file.
     """
-    layout = Layout.of(*size, MOST_COLUMNS if tile is None else math.ceil(tile / TILE))
+    layout = Layout.of(*size, scheme)
     counts = sorted({max(1, threads // part) for part in (1, 2, 4, 8, threads)})
     places = (False, True) if can_spool else (False,)
     ways = [_plan(layout, architecture, count, spooled) for count in counts for spooled in places]
@@ -97,25 +102,27 @@ def _plan(layout: Layout, architecture: Architecture, threads: int, spooled: boo
 def trunk_room_bytes(layout: Layout, architecture: Architecture) -> int:
     """Memory of a thread in the trunk."""
     nf, gc = architecture.features, architecture.growth
+    tile, seen = layout.tile, layout.scheme.seen
     joined = nf + (CONVOLUTIONS - 1) * gc
-    dense = joined * (SEEN * ROWS + SEEN * SEEN * CONVOLUTIONS) + (nf + gc) * TILE * TILE
+    dense = joined * (seen * source_rows(layout.scheme) + seen**2 * CONVOLUTIONS) + (nf + gc) * tile**2
     return layout.tiles * dense * _FLOAT + _workspace_bytes(layout, architecture)
 
 
 def tail_room_bytes(layout: Layout, architecture: Architecture) -> int:
     """Memory of a thread in the tail: every convolution's rows, factors and result, and what doublings give."""
-    nf = architecture.features
-    stage = nf * (SEEN * ROWS + SEEN * SEEN + TILE * TILE)
+    nf, tile, seen = architecture.features, layout.tile, layout.scheme.seen
+    stage = nf * (seen * source_rows(layout.scheme) + seen**2 + tile**2)
     enlarged = layout.tiles
     total = 0
     for _doubling in range(architecture.doublings):
         enlarged *= 2
-        total += enlarged * (stage + nf * TILE * TILE)
-    return (total + enlarged * (2 * stage - nf * TILE * TILE)) * _FLOAT + _workspace_bytes(layout, architecture)
+        total += enlarged * (stage + nf * tile**2)
+    return (total + enlarged * (2 * stage - nf * tile**2)) * _FLOAT + _workspace_bytes(layout, architecture)
 
 
 def _workspace_bytes(layout: Layout, architecture: Architecture) -> int:
-    in_panel = SEEN * SEEN + SEEN * TILE + TILE * TILE
+    tile, seen = layout.tile, layout.scheme.seen
+    in_panel = seen**2 + seen * tile + tile**2
     return layout.columns * in_panel * max(LEAST_CHANNELS, architecture.features, architecture.growth) * _FLOAT
 
 
@@ -124,11 +131,12 @@ class Runner:
 
     Args:
         network: the kernels.
+        crews: those at work, which runners of one net share.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, crews: list[Crew] | None = None) -> None:
         self._network = network
-        self._crews: list[Crew] = []
+        self._crews = [] if crews is None else crews
 
     def shortened(self, blocks: int) -> Runner:
         """The same with the first RRDBs only, for measurements."""
@@ -321,7 +329,7 @@ class _Picture:
     def _deliver(self, crew: Crew) -> None:
         """Give the strips that are next to the sink, without what the picture had been padded with."""
         architecture = self._network.architecture
-        factor = 2**architecture.doublings * TILE
+        factor = 2**architecture.doublings * self._plan.layout.tile
         height, width = (side * architecture.scale for side in self._size)
         while (strip := self._strips.pop(self._delivered, None)) is not None:
             if not is_finite(strip):

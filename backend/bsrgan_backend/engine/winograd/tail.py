@@ -15,7 +15,7 @@ import numpy.typing as npt
 from bsrgan_backend.engine.winograd.convolution import Convolution, Workspace
 from bsrgan_backend.engine.winograd.layout import Layout
 from bsrgan_backend.engine.winograd.network import Network
-from bsrgan_backend.engine.winograd.transforms import TILE, Kernel
+from bsrgan_backend.engine.winograd.transforms import Kernel
 
 Array = npt.NDArray[np.float32]
 
@@ -54,7 +54,7 @@ class Tail:
         for _doubling in network.doublings:
             wide = wide.doubled()
         self.result_layout = wide
-        workspace = Workspace(wide.columns, network.most_outputs)
+        workspace = Workspace(network.scheme, wide.columns, network.most_outputs)
         self._doublings: list[_Stage] = []
         for kernel in network.doublings:
             layout = layout.doubled()
@@ -66,7 +66,7 @@ class Tail:
         """A band of the result.
 
         Args:
-            features: (units, panels, 4, 4, nf, columns) of the whole picture.
+            features: (units, panels, m, m, nf, columns) of the whole picture.
             band: of their units.
             step: called every few milliseconds; may raise.
 
@@ -144,22 +144,23 @@ def doubled(units: Iterator[Array], given: Range, wanted: Range) -> Iterator[Arr
     """
     result: Array | None = None
     for number, unit in zip(range(given.first, given.stop), units, strict=False):
-        panels, _rows, _columns, channels, columns = unit.shape
+        panels, tile, _columns, channels, columns = unit.shape
         if result is None:
-            result = np.empty((2 * panels, TILE, TILE, channels, columns), np.float32)
+            result = np.empty((2 * panels, tile, tile, channels, columns), np.float32)
         for half in range(2):
             if not wanted.first <= 2 * number + half < wanted.stop:
                 continue
-            _double(unit[:, 2 * half : 2 * half + 2], result)
+            _double(unit[:, half * tile // 2 : (half + 1) * tile // 2], result)
             yield result
 
 
 def _double(rows: Array, result: Array) -> None:
-    """Two rows of pixels, (panels, 2, 4, channels, columns), to a unit of twice as many panels."""
-    panels, _rows, _columns, channels, columns = rows.shape
+    """Half of a unit's rows, (panels, m / 2, m, channels, columns), to a unit of twice as many panels."""
+    panels, half, tile, channels, columns = rows.shape
     # A tile of the source becomes two side by side, `part`; half of a panel's tiles fill one panel of the result.
-    wide = result.reshape(panels, 2, 2, 2, 2, 2, channels, columns // 2, 2)  # panel half row copy pair copy c tile part
-    halves = rows.reshape(panels, 2, TILE, channels, 2, columns // 2).transpose(0, 4, 1, 2, 3, 5)
-    for column in range(TILE):
-        part, pair = divmod(column, 2)
+    # panel, half, row, copy, pair, copy, channel, tile, part
+    wide = result.reshape(panels, 2, half, 2, half, 2, channels, columns // 2, 2)
+    halves = rows.reshape(panels, half, tile, channels, 2, columns // 2).transpose(0, 4, 1, 2, 3, 5)
+    for column in range(tile):
+        part, pair = divmod(column, half)
         wide[:, :, :, :, pair, :, :, :, part] = halves[:, :, :, np.newaxis, np.newaxis, column]
