@@ -36,7 +36,6 @@ DOORS = [
     door("gimp-bsrgan", "gi", "bsrgan_plugin"),
     door("bsrgan_backend", "", "bsrgan_wire"),
     door("bsrgan_backend.errors"),
-    door("bsrgan_backend.blas_kernels"),
     door("bsrgan_backend.link"),
     door("bsrgan_backend.preference"),
     door("bsrgan_backend.settings", "tomli", "bsrgan_backend.errors bsrgan_wire"),
@@ -55,7 +54,7 @@ DOORS = [
         "bsrgan_backend.daemon",
         "zmq",
         "bsrgan_backend.link bsrgan_backend.preference bsrgan_backend.settings bsrgan_backend.errors bsrgan_wire "
-        "bsrgan_backend.blas_kernels bsrgan_backend.models.catalog bsrgan_backend.models.facts",
+        "bsrgan_backend.models.catalog bsrgan_backend.models.facts",
     ),
     door("bsrgan_backend.models.catalog"),
     door("bsrgan_backend.models.facts"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bsrgan_backend import blas_kernels, link
+from bsrgan_backend import link
 from bsrgan_backend.daemon.spool import SpoolFile
 from bsrgan_backend.link import Link
 
@@ -155,7 +155,7 @@ class WorkerStarter:
 
     def _spawn(self, command: list[str], descriptor: int) -> subprocess.Popen[bytes]:
         self.output.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        environ = {**os.environ, **blas_kernels.environment(), **self.environ}
+        environ = {**os.environ, **self.environ}
         is_long = self.output.exists() and self.output.stat().st_size > _OUTPUT_BYTES
         with self.output.open("wb" if is_long else "ab") as output:
             if sys.platform == "win32":

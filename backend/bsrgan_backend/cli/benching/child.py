@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bsrgan_backend import blas_kernels
 from bsrgan_backend.cli.benching.peers import runner
 
 RUNNER = Path(runner.__file__)
@@ -49,7 +48,7 @@ class Child:
     """A running contestant; also a context manager."""
 
     def __init__(self, command: list[str], request: Mapping[str, Any], threads: int) -> None:
-        environ = {**os.environ, **blas_kernels.environment(), **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
+        environ = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (closed by close)
         try:
             self._process = subprocess.Popen(
