@@ -12,6 +12,9 @@ Array = npt.NDArray[np.float32]
 
 _SLOPE = np.float32(0.2)
 
+_MOST_OUTPUTS = 32
+"""Rows of one product: OpenBLAS has a faster way for small ones, and keeps twice as many only just out of it."""
+
 _WINDOWS = 3
 """Units that fit into a source's rows before the last ones are carried to the front again."""
 
@@ -67,8 +70,7 @@ class Source:
             _add_neighbours(fresh, unit)
         if factors is not None:
             window = self._rows[:, first : first + seen].reshape(panels, seen, seen, values).swapaxes(1, 2)
-            for panel in range(panels):
-                np.matmul(scheme.data, window[panel], out=factors[panel].reshape(seen, seen, values))
+            np.matmul(scheme.data, window, out=factors.reshape(panels, seen, seen, values))
         self._first += tile
         if self._first + kept + tile > self._rows.shape[1]:
             self._rows[:, :kept] = self._rows[:, self._first : self._first + kept]
@@ -116,9 +118,12 @@ class Workspace:
         scheme, columns, outputs = self._scheme, factors.shape[-1], kernel.outputs
         tile, seen = scheme.tile, scheme.seen
         products = self._products[: seen * seen * outputs * columns].reshape(seen * seen, outputs, columns)
+        parts = outputs // _MOST_OUTPUTS if outputs % _MOST_OUTPUTS == 0 else 1
+        parted = products.reshape(seen * seen, parts, -1, columns)
+        weights = kernel.factors.reshape(seen * seen, parts, -1, kernel.inputs)
         halves = self._halves[: seen * tile * outputs * columns].reshape(seen, tile, outputs * columns)
         for given, wanted in zip(factors, result, strict=True):
-            np.matmul(kernel.factors, given.reshape(seen * seen, -1, columns)[:, : kernel.inputs], out=products)
+            np.matmul(weights, given.reshape(seen * seen, 1, -1, columns)[:, :, : kernel.inputs], out=parted)
             products[scheme.constant] += kernel.bias
             np.matmul(scheme.result, products.reshape(seen, seen, -1), out=halves)
             np.matmul(scheme.result, halves.swapaxes(0, 1), out=wanted.reshape(tile, tile, -1))
