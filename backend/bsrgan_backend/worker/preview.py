@@ -37,6 +37,12 @@ from bsrgan_wire.preview import ALIGN_PX, Place, Rectangle
 log = logging.getLogger(__name__)
 
 _LANCZOS_REACH = 3.0
+_ENLARGED, _TEXTURED, _BASE = range(3)
+"""Order of the pictures in the answer."""
+
+_ROWS = 64
+"""Rows that are made ready at once: they stay in the processor's cache."""
+
 _EDGE_REACH_PX = 16
 """Hard edges of alpha further away than this change nothing in a rectangle."""
 
@@ -101,24 +107,52 @@ def preview(order: Order, work: Work) -> Finished:
         transparency.fill(colour, alpha)
     work.progress.phase("running")
     network = _Network(order, work, _hard_edges(order, alpha))
-    # The sliders' pictures are made while the network works: a person waits for every millisecond after it.
+    # What can be is made while the network works, and the rest in two threads: a person waits for every millisecond.
     with ThreadPoolExecutor(1) as beside:
-        sliders = beside.submit(_for_sliders, order, colour, alpha, network.seen)
+        sliders = beside.submit(_for_sliders, order, work, colour, alpha, network.seen)
         enlarged = network.run(colour)
-        fine, base = sliders.result()
-    shapes = (None, None) if alpha is None else _alphas(order, alpha, network)
-    pictures = [(enlarged, shapes[0]), (enlarged + fine, shapes[0]), (base, shapes[1])]
-    block = np.concatenate([pixels.join(values, shape, order.layout) for values, shape in pictures])
-    return Finished(spool.write_rows(work.target, block, 0), network.seconds)
+        made = sliders.result()
+        shape = made.alpha if alpha is None or made.alpha is None else _alpha(order, alpha, made.alpha, network)
+        textured = beside.submit(_write, order, work, _TEXTURED, enlarged, made.fine, shape)
+        written = _write(order, work, _ENLARGED, enlarged, None, shape) + textured.result() + made.written
+    return Finished(written, network.seconds)
 
 
-def _for_sliders(order: Order, colour: Floats, alpha: Floats | None, seen: Box) -> tuple[Floats, Floats]:
-    """The rectangle's texture (height, width, 1) and its resized source (height, width, C); `seen` by the network."""
+@dataclass(frozen=True)
+class _Sliders:
+    """What needs no network.
+
+    Attributes:
+        fine: the rectangle's texture, (height, width, 1).
+        alpha: its alpha by the kernel, (height, width), or None.
+        written: bytes of the resized source, which is in its place.
+    """
+
+    fine: Floats
+    alpha: Floats | None
+    written: int
+
+
+def _for_sliders(order: Order, work: Work, colour: Floats, alpha: Floats | None, seen: Box) -> _Sliders:
+    """Make what needs no network, but for the noise of the part that is `seen` by it."""
     source = Part(colour, order.size, order.seen)
     near = None if alpha is None else _cut(alpha, order.seen, seen)
     floor = texture.noise_floor(_cut(colour, order.seen, seen), near)
     fine = texture.texture_box(source, floor, order.out_size, order.wanted)
-    return fine, strength.base_box(source, order.out_size, order.wanted)
+    base = strength.base_box(source, order.out_size, order.wanted)
+    shape = None if alpha is None else transparency.enlarge_box(_spread(alpha, order), order.out_size, order.wanted)
+    return _Sliders(fine, shape, _write(order, work, _BASE, base, None, shape))
+
+
+def _write(order: Order, work: Work, number: int, colour: Floats, fine: Floats | None, alpha: Floats | None) -> int:
+    """Write one of the pictures that the answer holds, one below the other; returns its bytes."""
+    height, written = order.wanted.size[0], 0
+    for first in range(0, height, _ROWS):
+        rows = slice(first, first + _ROWS)
+        values = colour[rows] if fine is None else colour[rows] + fine[rows]
+        block = pixels.join(values, None if alpha is None else alpha[rows], order.layout)
+        written += spool.write_rows(work.target, block, number * height + first)
+    return written
 
 
 def _read(order: Order, source: int) -> tuple[Floats, Floats | None]:
@@ -223,15 +257,13 @@ def _hard_edges(order: Order, alpha: Floats | None) -> alpha_edges.Weights | Non
     return weights if weights[rows, columns].any() else None
 
 
-def _alphas(order: Order, alpha: Floats, network: _Network) -> tuple[Floats, Floats]:
-    """The rectangle's alpha with the network, and without it."""
-    plane = _spread(alpha, order)
-    kernel = transparency.enlarge_box(plane, order.out_size, order.wanted)
+def _alpha(order: Order, alpha: Floats, kernel: Floats, network: _Network) -> Floats:
+    """The rectangle's alpha with the network, where that is asked for and needed."""
     if network.edges is None:
-        return kernel, kernel
+        return kernel
     values = network.run(alpha[..., None])[..., 0]
-    weights = _spread(network.edges, order)
-    return alpha_edges.merge(values, kernel, plane, weights, order.out_size, order.wanted), kernel
+    plane, weights = _spread(alpha, order), _spread(network.edges, order)
+    return alpha_edges.merge(values, kernel, plane, weights, order.out_size, order.wanted)
 
 
 def _spread(part: npt.NDArray[Any], order: Order) -> npt.NDArray[Any]:
