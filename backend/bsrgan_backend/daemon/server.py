@@ -26,6 +26,7 @@ from bsrgan_backend.daemon.logs import log
 from bsrgan_backend.daemon.model_requests import ModelDesk
 from bsrgan_backend.daemon.model_transfers import ModelTransfers
 from bsrgan_backend.daemon.notify import Notifier
+from bsrgan_backend.daemon.pacing import Pacing
 from bsrgan_backend.daemon.report import Reporter
 from bsrgan_backend.daemon.requests import Desk
 from bsrgan_backend.daemon.sessions import Sessions
@@ -45,8 +46,6 @@ _FETCH_S = 8.0
 _FETCH_PAUSE_S = 2.0
 _LINGER_MS = 300
 _SLICE_S = 0.02
-_FLUSH_MS = (1, 5)
-"""Between two looks whether sent chunks have left, which no event tells: the first look, and those at a slow reader."""
 _MONITORED = zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
 # Parsed here, because pyzmq's own parser brings asyncio and ssl, 8 MiB of them.
 _MONITOR_EVENT = struct.Struct("=Hi")
@@ -100,7 +99,7 @@ class Server:
         )
         self._notifier = Notifier()
         self._upkeep = Upkeep(self._ledger, self._dispatcher, self._desk, settings, self._clock)
-        self._flush_ms = _FLUSH_MS[0]
+        self._flushing = Pacing()
         self._next_upkeep = 0.0
         self._next_alive = 0.0
         self._polled_links: set[Any] = set()
@@ -141,7 +140,7 @@ class Server:
         """One turn of the loop; False when the daemon has stopped."""
         self._poll_worker_links()
         events = dict(self._poller.poll(self._timeout_ms()))
-        self._flush_ms = _FLUSH_MS[0] if events else min(2 * self._flush_ms, _FLUSH_MS[1])
+        self._flushing.turned(eventful=bool(events))
         if wake.fileno() in events and self._on_signals(wake):
             return False
         if self._gatekeeper.socket in events:
@@ -166,7 +165,7 @@ class Server:
 
     def _timeout_ms(self) -> int:
         if self._sessions.is_flushing():
-            return self._flush_ms
+            return self._flushing.wait_ms
         if self._dispatcher.is_waiting() or self._transfers.is_ending() or self._stop_began is not None:
             return 20
         if self._jobs.running():
