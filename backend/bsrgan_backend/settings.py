@@ -110,7 +110,7 @@ class Settings:
     threads: int = _whole(0, "CPU threads of the worker; 0 takes all cores", 0, 1024)
     precision: str = _text(
         "auto",
-        "arithmetic of the network; fast is bf16 where the processor has it, auto tries whether that is worth it",
+        "arithmetic of the network; fast is what a trial shows to be fastest, auto is fast only where it is worth it",
         "auto, exact or fast",
         "auto|exact|fast",
     )
