@@ -231,3 +231,9 @@ def test_the_library_behind_products_uses_one_thread_meanwhile():
     with blas.one_thread():
         assert set(counts()) <= {1}
     assert counts() == before
+
+
+def test_the_library_behind_products_is_named():
+    """One word for NumPy's own library, whichever others are in the process."""
+    assert blas.kernels()
+    assert len(blas.kernels().split()) == 1

@@ -16,9 +16,11 @@ def one_thread() -> AbstractContextManager[object]:
 
 
 def kernels() -> str:
-    """The processor that the library takes this one for, where it tells: "SkylakeX", for instance."""
+    """The processor that NumPy's library takes this one for, such as "SkylakeX", or the library where it does not tell."""
     libraries = [each for each in _controller().info() if each["user_api"] == "blas"]
-    return " ".join(sorted({str(each.get("architecture") or each["internal_api"]) for each in libraries}))
+    # Paddle brings another one.
+    own = [each for each in libraries if "numpy" in each["filepath"]] or libraries
+    return " ".join(sorted({str(each.get("architecture") or each["internal_api"]) for each in own}))
 
 
 @functools.cache
