@@ -16,7 +16,7 @@ def one_thread() -> AbstractContextManager[object]:
 
 
 def kernels() -> str:
-    """The processor that NumPy's library takes this one for, such as "SkylakeX", or the library where it does not tell."""
+    """What NumPy's library takes this processor for, such as "SkylakeX", or its name where it does not tell."""
     libraries = [each for each in _controller().info() if each["user_api"] == "blas"]
     # Paddle brings another one.
     own = [each for each in libraries if "numpy" in each["filepath"]] or libraries
