@@ -27,7 +27,7 @@ class Scheme:
             each, as they are.
         filter: (m + 2, 3) float64, G: weights → factors; used once for a model.
         result: (m, m + 2) float32, Aᵀ: products → results.
-        column_step: panels are as many tiles wide, or a multiple of it.
+        column_step: panels are as many tiles wide, or a multiple of it; a register of the processor takes 8 or 16.
         most_columns: tiles side by side in a panel: the factors of more of them leave the cache.
     """
 
@@ -100,8 +100,7 @@ def _product(roots: Sequence[Fraction]) -> list[Fraction]:
 _INTEGERS = [Fraction(point) for point in (0, 1, -1, 2, -2)]
 
 EXACT = scheme(_INTEGERS, 16, 80)
-"""F(4x4, 3x3): a quarter of the products of a plain convolution; as close to it as other ways to add up are.
-"""
+"""F(4x4, 3x3): a quarter of the products of a plain convolution; as close to it as other ways to add up are."""
 
 FAST = scheme([*_INTEGERS, Fraction(1, 2), Fraction(-1, 2)], 8, 88)
 """F(6x6, 3x3): a fifth fewer products and factors, and results that are further from those of a plain one."""
