@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import threading
 import zlib
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.imaging.pictures import Picture, orientation, read_picture, write_picture
+from bsrgan_backend.imaging.pictures import Picture, orientation, png, read_picture, write_picture
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 LOSSLESS = [
@@ -131,6 +132,22 @@ def test_png_rows_above_one_band_join(tmp_path, monkeypatch):
     pixels = np.add.outer(np.arange(40), np.arange(30))[..., None].repeat(3, 2).astype(np.uint16) * 500
     write_picture(tmp_path / "a.png", Picture(pixels))
     np.testing.assert_array_equal(read_picture(tmp_path / "a.png").pixels, pixels)
+
+
+def test_a_png_that_finds_no_room_ends_with_that_error_and_no_thread(monkeypatch):
+    """A file that can take no more raises what it raised, and the threads that make bands are gone."""
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            if self.tell() > 2000:
+                raise OSError(28, "no room")
+            return super().write(data)
+
+    monkeypatch.setattr("bsrgan_backend.imaging.pictures.png._BAND_BYTES", 300)
+    before = threading.active_count()
+    with pytest.raises(OSError, match="no room"):
+        png.write(Full(), Picture(noise(200, 50, 3, "u1")))
+    assert threading.active_count() == before
 
 
 def test_png_filters_make_gradients_small(tmp_path):

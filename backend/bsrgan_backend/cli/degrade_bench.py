@@ -17,6 +17,7 @@ from bsrgan_backend.cli import degrade_items, degrade_pool
 from bsrgan_backend.cli.degrade_items import Item
 from bsrgan_backend.degradation import Request, degrade
 from bsrgan_backend.degradation.patches import use_one_thread
+from bsrgan_backend.imaging.cores import cores
 from bsrgan_backend.imaging.pictures import Picture, write_picture
 from bsrgan_backend.imaging.pixels import Floats
 
@@ -58,7 +59,7 @@ def measure(
     """
     show("degradation, one core")
     plain, free, shot = _on_one_core(side, seeds)
-    processes = processes or degrade_pool.cores()
+    processes = processes or cores()
     show(f"{count} degradations, {processes} processes")
     return [
         _timing(f"bsrgan x4, {side} x {side}, one core, camera off", plain),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -14,16 +13,12 @@ from bsrgan_backend.cli.degrade_items import Item
 from bsrgan_backend.cli.degrade_work import Done
 from bsrgan_backend.cli.failure import Failure
 from bsrgan_backend.degradation.patches import use_one_thread
+from bsrgan_backend.imaging.cores import cores
 
 _ITEMS_EACH = 8
 """Fewer items than this do not pay for the half second in which a process starts."""
 
 _AT_ONCE = 4
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(items: list[Item], processes: int, on_done: Callable[[Done], None]) -> None:

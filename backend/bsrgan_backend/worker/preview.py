@@ -112,7 +112,7 @@ def preview(order: Order, work: Work) -> Finished:
         sliders = beside.submit(_for_sliders, order, work, colour, alpha, network.seen)
         enlarged = network.run(colour)
         made = sliders.result()
-        shape = made.alpha if alpha is None or made.alpha is None else _alpha(order, alpha, made.alpha, network)
+        shape = None if alpha is None else _alpha(order, alpha, made.alpha, network)
         textured = beside.submit(_write, order, work, _TEXTURED, enlarged, made.fine, shape)
         written = _write(order, work, _ENLARGED, enlarged, None, shape) + textured.result() + made.written
     return Finished(written, network.seconds)
@@ -257,9 +257,9 @@ def _hard_edges(order: Order, alpha: Floats | None) -> alpha_edges.Weights | Non
     return weights if weights[rows, columns].any() else None
 
 
-def _alpha(order: Order, alpha: Floats, kernel: Floats, network: _Network) -> Floats:
-    """The rectangle's alpha with the network, where that is asked for and needed."""
-    if network.edges is None:
+def _alpha(order: Order, alpha: Floats, kernel: Floats | None, network: _Network) -> Floats | None:
+    """The rectangle's alpha with the network where that is asked for and needed, else the kernel's."""
+    if kernel is None or network.edges is None:
         return kernel
     values = network.run(alpha[..., None])[..., 0]
     plane, weights = _spread(alpha, order), _spread(network.edges, order)

@@ -20,7 +20,7 @@ CONVOLUTIONS = 5
 
 
 LEAST_CHANNELS = 4
-"""Products of fewer rows, or of samples whose number is no multiple of 16, are added up in another order."""
+"""A product of three rows takes OpenBLAS longer than one of four: half as long again with its kernels for AVX2."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ and compressed in bands, by several threads, and the file grows as it goes.
 from __future__ import annotations
 
 import itertools
-import os
 import struct
 import zlib
 from collections import deque
@@ -18,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from bsrgan_backend.imaging.cores import cores
 from bsrgan_backend.imaging.pictures.picture import Picture
 from bsrgan_backend.imaging.pixels import Pixels
 
@@ -93,9 +93,9 @@ def _write_pixels(file: BinaryIO, pixels: Pixels) -> None:
 
 def _in_order(work: Callable[[int], tuple[bytes, bytes]], items: range) -> Iterator[tuple[bytes, bytes]]:
     """What the work makes of each item, in their order, with no more of it made ahead than there are threads."""
-    threads = min(_MOST_THREADS, os.cpu_count() or 1, len(items))
+    threads = min(_MOST_THREADS, cores(), len(items))
     waiting: deque[Future[tuple[bytes, bytes]]] = deque()
-    with ThreadPoolExecutor(max(1, threads)) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         remaining = iter(items)
         waiting.extend(pool.submit(work, item) for item in itertools.islice(remaining, threads + 1))
         while waiting:
