@@ -42,7 +42,7 @@ def run(loaded: paddle_engine.PaddleEngine, image: Array, tile: int | None = Non
 
 def eager(image: Array, weights: Weights) -> Array:
     """One pass of Paddle's plain layers over the whole image."""
-    tensors = {name: paddle.to_tensor(array) for name, array in rrdbnet.absorbed(weights.tensors).items()}
+    tensors = {name: paddle.to_tensor(array) for name, array in rrdbnet.prepared(weights.tensors).items()}
     with paddle.no_grad():
         batch = paddle.to_tensor(np.ascontiguousarray(image.transpose(2, 0, 1)[np.newaxis]))
         result = rrdbnet.forward(batch, tensors, weights.architecture).numpy()
@@ -99,9 +99,41 @@ def test_blocks_do_not_share_weights(cache: Path) -> None:
         engine = paddle_engine.load(weights, cache, threads=1, engines=(name,))
         single = engine.methods("exact")[-1]
         for index in (0, 1, 2, 0):
-            tensors = {key: paddle.to_tensor(value) for key, value in rrdbnet.absorbed(weights.tensors).items()}
+            tensors = {key: paddle.to_tensor(value) for key, value in rrdbnet.prepared(weights.tensors).items()}
             expected = rrdbnet.block(paddle.to_tensor(image), tensors, f"body.{index}.").numpy()
             assert np.abs(engine.blocks(single, index, image, "exact") - expected).max() < CLOSE, (name, index)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
+def test_the_block_programs_inputs_are_the_prepared_weights(architecture: Architecture) -> None:
+    """Every block has the tensors that the program asks for, in its shapes, and all of the net's are used."""
+    weights = synthetic.random_weights(architecture, 6)
+    prepared = rrdbnet.prepared(weights.tensors)
+    asked = dict(rrdbnet.block_inputs(architecture))
+    for index in range(architecture.blocks):
+        found = {name.removeprefix(f"body.{index}."): list(value.shape) for name, value in prepared.items()}
+        assert asked == {name: shape for name, shape in found.items() if name.startswith("rdb")}
+    assert sum(value.size for value in prepared.values()) == sum(value.size for value in weights.tensors.values())
+
+
+def test_groups_that_fail_are_left_out(
+    tiny: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the program with blocks inside gives wrong numbers, or crashed before, blocks run one at a time."""
+    image = noise(9, 14)
+    expected = plain_network.forward(image, tiny)
+    saved = saving.grouped
+    other = synthetic.random_weights(synthetic.TINY, 99)
+    monkeypatch.setattr(saving, "grouped", lambda _weights, folder, name: saved(other, folder, name))
+    engine = paddle_engine.load(tiny, tmp_path, threads=2, engines=("openvino",))
+    assert [method.name for method in engine.methods("exact")] == ["block"]
+    assert "trunk in groups" in caplog.text
+    assert np.abs(run(engine, image) - expected).max() < CLOSE
+    monkeypatch.setattr(saving, "grouped", saved)
+    folder = saving.prepare(tiny, tmp_path)
+    predictors.marker_of(folder, "threes").write_text("Fatal Python error: Segmentation fault")
+    engine = paddle_engine.load(tiny, tmp_path, threads=2, engines=("openvino",))
+    assert [method.name for method in engine.methods("exact")] == ["block"]
 
 
 @pytest.mark.parametrize("tile", [16, 23, 32, 40])

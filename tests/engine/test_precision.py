@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from bsrgan_backend.engine import engine as engine_module
 from bsrgan_backend.engine import host, paddle_engine, precision, saving
 from bsrgan_backend.engine.precision import Trial
+from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.weights import Architecture, Weights
 
@@ -111,6 +113,7 @@ def test_an_older_processor_gives_the_same_picture(wide: Weights, cache: Path, t
 import sys
 from pathlib import Path
 import numpy as np
+from bsrgan_backend.engine import engine as engine_module
 from bsrgan_backend.engine import host, paddle_engine
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.weights import Architecture
@@ -207,9 +210,45 @@ assert np.array_equal(short, run(image))
         assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_all_programs_are_saved(loaded: paddle_engine.PaddleEngine, wide: Weights, cache: Path) -> None:
-    """Programs with weights inside lie beside their weights, which is where OpenVINO looks for them."""
-    folder = saving.prepare(wide, cache)
-    for name in ("groups", "singles"):
-        assert (folder / f"{name}.pdmodel").is_file()
-        assert (folder / f"{name}.pdiparams").is_file()
+@needs_bfloat16
+def test_exact_runs_where_fast_needs_too_much(wide: Weights, cache: Path) -> None:
+    """A budget below what the fast precision's margins take gives the exact picture, and says so."""
+    loaded = paddle_engine.load(wide, cache, threads=2, precision="fast")
+    image = np.random.default_rng(5).random((150, 150, 3), dtype=np.float32)
+    least = {which: least_bytes(loaded, image, which) for which in ("exact", "fast")}
+    assert least["exact"] < least["fast"]
+    budget = (least["exact"] + least["fast"]) // 2
+    assert loaded.fitting(image, "fast", least["fast"]) == "fast"
+    found = run(loaded, image, precision="fast", memory_budget_bytes=budget)
+    assert np.array_equal(found, run(loaded, image, precision="exact", memory_budget_bytes=budget))
+    assert paddle_engine.EXACT_TAKES_LESS in loaded.notes
+
+
+def least_bytes(loaded: paddle_engine.PaddleEngine, image: Array, which: str) -> int:
+    """The smallest budget with which a picture can be planned."""
+    low, high = 1, 10**10
+    while low < high:
+        budget = (low + high) // 2
+        try:
+            engine_module.plan_for(loaded, image, which, budget)
+        except BackendError:
+            low = budget + 1
+        else:
+            high = budget
+    return low
+
+
+@pytest.mark.parametrize("name", saving.GROUPED)
+def test_programs_with_blocks_inside_are_saved_when_wanted(wide: Weights, tmp_path: Path, name: str) -> None:
+    """They lie beside their weights, where OpenVINO looks for them, are kept, and are written again when damaged."""
+    folder = saving.prepare(wide, tmp_path)
+    assert not (folder / name).exists()
+    made = saving.grouped(wide, folder, name)
+    program, parameters = made / f"{name}.pdmodel", made / f"{name}.pdiparams"
+    wanted = parameters.read_bytes()
+    when = program.stat().st_mtime_ns
+    assert saving.grouped(wide, folder, name) == made
+    assert program.stat().st_mtime_ns == when
+    parameters.write_bytes(wanted[:-1])
+    assert saving.grouped(wide, folder, name) == made
+    assert parameters.read_bytes() == wanted

@@ -92,7 +92,9 @@ class PaddleCard:
         self._index = int(place.partition(":")[2] or 0)
         self._is_gpu = place != "cpu"
         self._programs = programs
+        self._plain = weights.tensors
         self._source = rrdbnet.absorbed(weights.tensors)
+        self._inputs: dict[str, Tensor] = {}
         self._way = "nchw"
         self._tensors: dict[str, dict[str, Tensor]] = {}
         self._predictors: dict[str, Any] = {}
@@ -156,11 +158,10 @@ class PaddleCard:
             if self._way == "inference" and precision == "fast":
                 return self._by_program(index, features)
             kind = weights["conv_hr.weight"].dtype
-            values = features
+            values = paddle.cast(features, kind)
             for number in (1, 2, 3):
-                prefix = f"body.{index}.rdb{number}"
-                values = values + paddle.cast(self._dense(paddle.cast(values, kind), weights, prefix), "float32")
-            return values * _SLOPE + features
+                values = self._dense(values, weights, f"body.{index}.rdb{number}")
+            return paddle.cast(values, "float32") + features
 
     def join(self, image: Tensor, features: Tensor) -> Tensor:
         """The trunk's last convolution."""
@@ -251,10 +252,11 @@ class PaddleCard:
 
     def _by_program(self, index: int, features: Tensor) -> Tensor:
         predictor = self._predictor("block")
-        weights, prefix = self._weights("exact"), f"body.{index}."
+        if not self._inputs:
+            self._inputs = {name: paddle.to_tensor(value) for name, value in rrdbnet.prepared(self._plain).items()}
         given = {"features": features, "ticket": paddle.to_tensor(np.array([index], np.int32))}
         names = predictor.get_input_names()
-        result, stamp = predictor.run([given[n] if n in given else weights[f"{prefix}{n}"] for n in names])
+        result, stamp = predictor.run([given[n] if n in given else self._inputs[f"body.{index}.{n}"] for n in names])
         if stamp.tolist() != [index + int(result.shape[3])]:
             raise MemoryError("the engine ended without a result")
         return paddle.cast(result, "float32")

@@ -104,6 +104,7 @@ class Method:
         bytes_px: memory that the engine holds for each pixel of its largest tile, from then on.
         slowness: time for one block of one pixel, copies included, relative to the fastest method.
         new_bytes: memory for its weights where they are not loaded yet.
+        call_macs: most work of one call.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Method:
     bytes_px: int
     slowness: float = 1.0
     new_bytes: int = 0
+    call_macs: float = CALL_MACS
 
     @property
     def margin(self) -> int:
@@ -292,7 +294,7 @@ def _shrinking(
     spooled: bool,
 ) -> Iterator[Plan]:
     """Plans of one method with smaller and smaller tiles; only one when the tile is given."""
-    limit = int(CALL_MACS / (block_macs(architecture) * min(method.group, architecture.blocks)))
+    limit = int(method.call_macs / (block_macs(architecture) * min(method.group, architecture.blocks)))
     tail_limit = int(TAIL_TILE_MACS / tail_macs(architecture))
     edge_limit = EDGE_TILE_PX
     while True:

@@ -57,8 +57,8 @@ class Candidate(Protocol):
     def one_pass(self, image: Array, precision: str) -> Array:
         """A small picture in a precision: → (1, C_out, fH, fW)."""
 
-    def sample(self, image: Array, precision: str) -> Callable[[], object]:
-        """Work that takes as long as the blocks do in a precision, the same in both."""
+    def sample(self, image: Array, precision: str) -> tuple[Callable[[], object], int]:
+        """Work that takes as long as some blocks do in a precision, and how many."""
 
 
 class StagedNetwork(Network, Protocol):
@@ -89,10 +89,11 @@ class Staged:
         """Trunk and tail in one piece."""
         return self._network.tail(trunk(self._network, image, precision), precision)
 
-    def sample(self, image: Array, precision: str) -> Callable[[], object]:
-        """The first blocks, as many as run at a time in the exact precision."""
-        method, features = self._network.methods("exact")[0], self._network.head(image)
-        return lambda: self._network.blocks(method, 0, features, precision)
+    def sample(self, image: Array, precision: str) -> tuple[Callable[[], object], int]:
+        """The first blocks, by the way that small pictures take."""
+        method, features = self._network.methods(precision)[0], self._network.head(image)
+        count = min(method.group, self.architecture.blocks)
+        return lambda: self._network.blocks(method, 0, features, precision), count
 
 
 @dataclass(frozen=True)
@@ -192,8 +193,8 @@ def measure(network: Candidate) -> Trial:
     samples = {name: network.sample(large, name) for name in results}
     seconds = dict.fromkeys(samples, float("inf"))
     for _round in range(_ROUNDS):
-        for name, sample in samples.items():
-            seconds[name] = min(seconds[name], _timed(sample))
+        for name, (run, blocks) in samples.items():
+            seconds[name] = min(seconds[name], _timed(run) / blocks)
     return Trial(decibels if np.isfinite(decibels) else 0.0, seconds["exact"] / seconds["fast"])
 
 

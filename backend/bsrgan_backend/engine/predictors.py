@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,14 +70,6 @@ ENGINES: dict[str, Callable[[Any, Path, str], None]] = {"openvino": _openvino, "
 """How a configuration is told to use each engine, best first."""
 
 
-PROGRAMS = {
-    "openvino": ("head", "block", "join", "tail", "groups"),
-    "onednn": ("head", "block", "join", "tail"),
-    "native": ("head", "block", "join", "tail"),
-}
-"""What each engine runs of `saving.PROGRAMS`; OpenVINO also `singles`, made when it is first wanted."""
-
-
 class Predictor:
     """One program, ready to run; only in the thread that made it.
 
@@ -85,7 +77,7 @@ class Predictor:
 
     Args:
         folder: saved programs.
-        program: a name of `saving.PROGRAMS`.
+        program: a name of `saving.PROGRAMS`, or of `saving.GROUPED` (OpenVINO only).
         engine: a key of `ENGINES`.
         threads: for the arithmetic.
         precision: "exact", or "fast" for bfloat16 (OpenVINO only).
@@ -182,7 +174,7 @@ def choose(folder: Path, threads: int, engines: tuple[str, ...], blocks: Sequenc
         folder: saved programs, as `saving.prepare` returned it.
         threads: for the arithmetic.
         engines: keys of `ENGINES` in the order to try.
-        blocks: weights of every block by the names of `saving.block_inputs`.
+        blocks: weights of every block by the names of `rrdbnet.block_inputs`.
 
     Raises:
         BackendError: INTERNAL when none works, with all reasons.
@@ -206,15 +198,9 @@ def choose(folder: Path, threads: int, engines: tuple[str, ...], blocks: Sequenc
     raise BackendError("INTERNAL", text, " ".join(notes))
 
 
-def chosen(blocks: int, group: int) -> Iterator[npt.NDArray[np.int32]]:
-    """The input `taken` of `saving`'s programs for each group in turn."""
-    count = -(-blocks // group)
-    yield from np.eye(count, dtype=np.int32)
-
-
-def marker_of(folder: Path, engine: str) -> Path:
-    """The file that says that an engine is being tried with the programs in `folder`."""
-    return folder / f"trial-{engine}"
+def marker_of(folder: Path, tried: str) -> Path:
+    """The file that says that an engine, or a program, is being tried in `folder`."""
+    return folder / f"trial-{tried}"
 
 
 def _second_chance(
@@ -235,18 +221,13 @@ def _second_chance(
 def _trial(folder: Path, engine: str, threads: int, blocks: Sequence[Mapping[str, Array]]) -> dict[str, Predictor]:
     """Run the whole net stage by stage on the reference, then its tail once more at another size."""
     image, features, result = saving.reference(folder)
-    predictors = {name: Predictor(folder, name, engine, threads) for name in PROGRAMS[engine]}
+    predictors = {name: Predictor(folder, name, engine, threads) for name in saving.PROGRAMS}
     if engine == "openvino" and not _openvino_is_loaded():
         raise EngineUnusable("this wheel of PaddlePaddle does not carry it")
     values = predictors["head"].run({"image": image})
     for weights in blocks:
         values = predictors["block"].run({"features": values, **weights})
     check("trunk", predictors["join"].run({"image": image, "features": values}), features)
-    if "groups" in predictors:
-        grouped = predictors["head"].run({"image": image})
-        for taken in chosen(len(blocks), saving.GROUP):
-            grouped = predictors["groups"].run({"features": grouped, "taken": taken})
-        check("trunk in groups", grouped, values)
     tail = predictors["tail"]
     check("tail", tail.run({"features": features}), result)
     part = np.ascontiguousarray(features[:, :, : _PART_ROWS + TAIL_MARGIN])

@@ -36,8 +36,13 @@ small and stays in the cache, which suits bfloat16 more."""
 SCHEMES = {"exact": transforms.EXACT, "fast": transforms.FAST}
 """How rows run in a precision."""
 
-_TRIAL_REPEAT = 2
-"""The trial's picture, of 96 pixels a side, is repeated so often along each side."""
+_TRIAL_WIDTH, _TRIAL_REPEAT = 512, 2
+"""The trial's picture is as wide as those that take long, and so often 96 pixels high, or more often:"""
+
+_TRIAL_THREADS = 4
+"""rows have work for so many threads in each repetition, as each starts some rows below the one before."""
+
+_TRIAL_ROUNDS = 2
 
 _log = logging.getLogger(__name__)
 
@@ -143,6 +148,10 @@ class ProcessorEngine:
         plan, few = self._plans(image.shape[2:], which)[0], self.runner(which).shortened(count)
         return lambda: few.features(plan, image)
 
+    def even_blocks(self) -> int:
+        """RRDBs whose dense blocks, three each, are shared evenly by the threads: one for each thread."""
+        return min(self._facts.threads, self.architecture.blocks)
+
     def upscale(
         self,
         image: Array,
@@ -240,10 +249,11 @@ class _Contest(precision.Staged):
     def one_pass(self, image: Array, precision: str) -> Array:
         return super().one_pass(image, precision) if precision == "fast" else self._rows.whole(image, "fast")
 
-    def sample(self, image: Array, precision: str) -> Callable[[], object]:
+    def sample(self, image: Array, precision: str) -> tuple[Callable[[], object], int]:
         if precision == "fast":
             return super().sample(image, precision)
-        return self._rows.first_blocks(image, "fast", saving.GROUP)
+        count = self._rows.even_blocks()
+        return self._rows.first_blocks(image, "fast", count), count
 
 
 def load(
@@ -262,7 +272,7 @@ def load(
         BackendError: as `paddle_engine.load`.
     """
     threads = threads or host.usable_threads()
-    tiled = paddle_engine.load(weights, cache, threads=threads, spool=spool)
+    tiled = paddle_engine.load(weights, cache, threads=threads, spool=spool, precision=None)
     try:
         loaded = _faster(ProcessorEngine(weights, tiled, saving.prepare(weights, cache), spool))
         loaded.settle(precision)
@@ -274,28 +284,36 @@ def load(
 
 
 def _faster(rows: ProcessorEngine) -> paddle_engine.PaddleEngine | ProcessorEngine:
-    """By rows or by Paddle, whichever takes less time for an RRDB; measured once for each processor and model."""
+    """By rows or by Paddle, whichever is faster for large pictures; measured once for each processor and model."""
     tiled = rows.tiled
     if tiled.architecture.features < LEAST_FEATURES:
         return tiled
     facts = tiled.facts
     words = f"{facts.device_name} {facts.threads} {facts.engine} {rows.facts.engine_version}"
     path = rows.folder / f"rows-{hashlib.sha256(words.encode()).hexdigest()[:16]}.json"
-    # The trial runs Paddle's single block; a picture that fits in one piece has its groups.
-    grouped, single = (tiled.methods("exact")[place] for place in (0, -1))
-    image = np.tile(precision.picture(tiled.architecture), (1, 1, _TRIAL_REPEAT, _TRIAL_REPEAT))
+    image = _trial_picture(tiled.architecture, facts.threads)
+    count = rows.even_blocks()
+    single = tiled.methods("exact")[-1]
 
     def tiles() -> Array:
-        return tiled.join(image, tiled.blocks(single, 0, tiled.head(image), "exact"))
+        values = tiled.head(image)
+        for index in range(count):
+            values = tiled.blocks(single, index, values, "exact")
+        return tiled.join(image, values)
 
     def prepared(way: str) -> Callable[[], Array]:
-        return tiles if way == TILES else rows.first_blocks(image, "exact", 1)
+        return tiles if way == TILES else rows.first_blocks(image, "exact", count)
 
-    def handicap(way: str) -> float:
-        return grouped.slowness / single.slowness if way == TILES else 1.0
-
-    way = ways.choose(path, (TILES, ROWS), prepared, lambda found: found, lambda: None, handicap)
+    way = ways.choose(path, (TILES, ROWS), prepared, lambda found: found, lambda: None, rounds=_TRIAL_ROUNDS)
     return rows if way == ROWS else tiled
+
+
+def _trial_picture(architecture: Architecture, threads: int) -> Array:
+    """(1, C·u², H, W), high enough for the threads."""
+    one = precision.picture(architecture)
+    repeats = max(_TRIAL_REPEAT, math.ceil(threads / _TRIAL_THREADS))
+    tiled: Array = np.tile(one, (1, 1, repeats, math.ceil(_TRIAL_WIDTH / one.shape[3])))[..., :_TRIAL_WIDTH]
+    return np.ascontiguousarray(tiled)
 
 
 def _ignore(*_: int) -> None:

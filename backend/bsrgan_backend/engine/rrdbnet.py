@@ -13,7 +13,7 @@ the arithmetic, the tail at the size of the result and needs most of the memory:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,11 @@ from bsrgan_backend.models.weights import Architecture
 Tensor = Any
 Tensors = Mapping[str, Tensor]
 
-BLOCK_LAYERS = tuple(f"rdb{dense}.conv{conv}" for dense in (1, 2, 3) for conv in range(1, 6))
-"""The convolutions of one RRDB in order of use."""
+_CUT = (".conv3", ".conv4", ".conv5")
+"""Ends of the names of the convolutions that `_dense` cuts in two."""
 
 _SLOPE = 0.2
 """Leaky rectifier's slope below zero, and the factor on every residual branch."""
-
-_FACTOR = np.float32(_SLOPE)
 
 
 def _conv(values: Tensor, weights: Tensors, name: str) -> Tensor:
@@ -41,21 +39,75 @@ def _rectified(values: Tensor) -> Tensor:
     return paddle.nn.functional.leaky_relu(values, _SLOPE)
 
 
-def _dense(values: Tensor, weights: Tensors, prefix: str) -> Tensor:
-    seen = [values]
-    for conv in range(1, 5):
-        joined = paddle.concat(seen, axis=1) if len(seen) > 1 else values
-        seen.append(_rectified(_conv(joined, weights, f"{prefix}.conv{conv}")))
-    return _conv(paddle.concat(seen, axis=1), weights, f"{prefix}.conv5") + values
+def _dense(values: Tensor, weights: Tensors, prefix: str, skip: Tensor = None) -> Tensor:
+    """One dense block with what it adds, `prepared`; `skip` is added too.
+
+    As it is drawn, every convolution joins all arrays before it, and joining copies each of them anew: a quarter of the
+    time in bfloat16. Here the first two are joined once, the later ones among themselves, and what a convolution makes
+    of either is added up, which engines do while they write the second.
+    """
+    first = _rectified(_conv(values, weights, f"{prefix}.conv1"))
+    early = paddle.concat([values, first], axis=1)
+    late = [_rectified(_conv(early, weights, f"{prefix}.conv2"))]
+    for conv in (3, 4):
+        share = _conv(early, weights, f"{prefix}.conv{conv}.early")
+        late.append(_rectified(_conv_late(late, weights, f"{prefix}.conv{conv}.late") + share))
+    share = _conv(early, weights, f"{prefix}.conv5.early")
+    return _conv_late(late, weights, f"{prefix}.conv5.late") + (share if skip is None else share + skip)
+
+
+def _conv_late(late: list[Tensor], weights: Tensors, name: str) -> Tensor:
+    joined = paddle.concat(late, axis=1) if len(late) > 1 else late[0]
+    return paddle.nn.functional.conv2d(joined, weights[f"{name}.weight"], padding=1)
+
+
+def prepared(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """The net's weights as the functions here take them: `absorbed`, and cut in two where `_dense` does so."""
+    found: dict[str, Any] = {}
+    for name, value in absorbed(tensors).items():
+        layer, _, kind = name.rpartition(".")
+        if not layer.endswith(_CUT):
+            found[name] = value
+        elif kind == "bias":
+            found[f"{layer}.early.bias"] = value
+        else:
+            growth = tensors[f"{layer[:-1]}1.weight"].shape
+            early = growth[0] + growth[1]
+            found[f"{layer}.early.weight"] = np.ascontiguousarray(value[:, :early])
+            found[f"{layer}.late.weight"] = np.ascontiguousarray(value[:, early:])
+    return found
+
+
+def block_inputs(architecture: Architecture) -> Iterator[tuple[str, list[int]]]:
+    """Names and shapes of one block's `prepared` weights, in order of use: `rdbR.convC.weight` and so on."""
+    nf, gc = architecture.features, architecture.growth
+    for dense in (1, 2, 3):
+        for conv in range(1, 6):
+            name, outputs = f"rdb{dense}.conv{conv}", nf if conv == 5 else gc
+            if conv < 3:
+                yield f"{name}.weight", [outputs, nf + (conv - 1) * gc, 3, 3]
+                yield f"{name}.bias", [outputs]
+            else:
+                yield f"{name}.early.weight", [outputs, nf + gc, 3, 3]
+                yield f"{name}.early.bias", [outputs]
+                yield f"{name}.late.weight", [outputs, (conv - 2) * gc, 3, 3]
 
 
 def absorbed(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """The net's weights with the factor on each dense block's branch multiplied into its last convolution.
+    """The net's weights with all of a block's sums but one put into the last convolution of each dense block.
 
-    One multiplication fewer for every pixel, and one rounding less that an engine may place where it likes: programs
-    with the weights inside and with the weights as inputs then give the same bits.
+    Its kernel's middle sees the dense block's own input, so a one there adds it. The factor on the branch, and in the
+    third dense block also the one on the RRDB's, are multiplied in. What is left of an RRDB's sums is its input.
     """
-    return {name: value * _FACTOR if ".conv5." in name else value for name, value in tensors.items()}
+    return {name: _absorbed(name, value) if ".conv5." in name else value for name, value in tensors.items()}
+
+
+def _absorbed(name: str, value: Any) -> Any:
+    exact = np.asarray(value, np.float64) * _SLOPE
+    if name.endswith(".weight"):
+        outputs = np.arange(exact.shape[0])
+        exact[outputs, outputs, 1, 1] += 1.0
+    return (exact * _SLOPE if ".rdb3." in name else exact).astype(np.float32)
 
 
 def block(features: Tensor, weights: Tensors, prefix: str = "") -> Tensor:
@@ -63,30 +115,20 @@ def block(features: Tensor, weights: Tensors, prefix: str = "") -> Tensor:
 
     Args:
         features: (1, nf, H, W) float32.
-        weights: tensors named `PREFIXrdbR.convC.weight` and `.bias`, `absorbed`.
+        weights: tensors named as in `block_inputs`, with a prefix.
         prefix: what stands before `rdbR`, such as `body.7.`.
 
     Returns:
         (1, nf, H, W) float32.
     """
-    values = features
-    for dense in (1, 2, 3):
-        values = _dense(values, weights, f"{prefix}rdb{dense}")
-    return values * _SLOPE + features
+    values = _dense(features, weights, f"{prefix}rdb1")
+    values = _dense(values, weights, f"{prefix}rdb2")
+    return _dense(values, weights, f"{prefix}rdb3", skip=features)
 
 
 def head(image: Tensor, weights: Tensors) -> Tensor:
     """The first convolution: (1, C·u², H, W) unshuffled image → (1, nf, H, W) features."""
     return _conv(image, weights, "conv_first")
-
-
-def in_channels_last(features: Tensor) -> Tensor:
-    """The features themselves, in the layout in which OpenVINO's convolutions work.
-
-    A maximum over single pixels changes nothing, but its result lies in memory as convolutions want it. Without it the
-    engine keeps the residual sums in the layout of the program's input and reorders them 92 times on the way.
-    """
-    return paddle.nn.functional.max_pool2d(features, 1, 1)
 
 
 def join(image: Tensor, features: Tensor, weights: Tensors) -> Tensor:
@@ -128,7 +170,7 @@ def forward(image: Tensor, weights: Tensors, architecture: Architecture) -> Tens
 
     Args:
         image: (1, C, H, W) float32, sides multiples of the unshuffle factor.
-        weights: the net's tensors, `absorbed`.
+        weights: the net's tensors, `prepared`.
         architecture: of the weights.
 
     Returns:

@@ -2,8 +2,8 @@
 
 A folder `ROOT/<digest>-<Paddle's version>-<format>/` holds, for each program, `NAME.pdmodel` (and `NAME.pdiparams`
 when it has weights inside), a reference input with its output for the engines' self-check, and `manifest.json` with
-the SHA-256 of each file. It appears by one rename, so a half-written one is never seen. Everything here can be made
-again from the weights: the folder may be deleted at any time.
+the SHA-256 of each file; so does a folder in it for each program of `GROUPED`. Each appears by one rename, so a
+half-written one is never seen. Everything here can be made again from the weights: it may be deleted at any time.
 
 Paddle's programs are code to the parser that reads them, so they are only ever written by this module, in a
 folder of the user's own.
@@ -32,12 +32,12 @@ from bsrgan_backend.engine.runtime import VERSION, on_processor, paddle
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture, Weights
 
-PROGRAMS = ("head", "block", "join", "tail", "groups", "singles")
-FORMAT = 3
-"""Part of the folder's name; raised whenever a program's meaning or its inputs change."""
+PROGRAMS = ("head", "block", "join", "tail")
+GROUPED = {"threes": 3, "sixes": 6, "singles": 1}
+"""Programs that have all blocks inside, and how many of them run at a time; each lies in a folder of its own."""
 
-GROUP = 3
-"""RRDBs at a time in the program `groups`."""
+FORMAT = 5
+"""Part of the folder's name; raised whenever a program's meaning or its inputs change."""
 
 CHECK_SIZE = (12, 17)
 """Height and width of the self-check's image after unshuffling: no multiple of a vector's width."""
@@ -57,16 +57,39 @@ def prepare(weights: Weights, root: Path) -> Path:
         BackendError: DISK_FULL or INTERNAL when it cannot be written; MODEL_LOAD when the weights give values
             that are no numbers.
     """
-    folder = root / f"{weights.digest[:32]}-{VERSION}-{FORMAT}"
+
+    def write(staged: Path) -> None:
+        _write_programs(weights, staged)
+        _write_reference(weights, staged)
+
+    return _kept(root / f"{weights.digest[:32]}-{VERSION}-{FORMAT}", write)
+
+
+def grouped(weights: Weights, folder: Path, name: str) -> Path:
+    """Return the folder with one of `GROUPED`, written now if it is missing or damaged: it takes seconds to describe.
+
+    Args:
+        weights: the net.
+        folder: of `prepare`.
+        name: of the program.
+
+    Raises:
+        BackendError: DISK_FULL when it cannot be written.
+    """
+    inside = dataclasses.replace(weights, tensors=rrdbnet.prepared(weights.tensors))
+    return _kept(folder / name, lambda staged: _save_choice(staged / name, inside, GROUPED[name]))
+
+
+def _kept(folder: Path, write: Callable[[Path], None]) -> Path:
+    """The folder itself, with sound files in it: as they are, or written into an empty folder that takes its place."""
     if is_sound(folder):
         return folder
     if folder.exists():
         _log.warning("the saved programs in %s are damaged; writing them again", folder.name)
     try:
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _staging(root) as staged:
-            _write_programs(weights, staged)
-            _write_reference(weights, staged)
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _staging(folder.parent) as staged:
+            write(staged)
             _write_manifest(staged)
             _replace(staged, folder)
     except OSError as error:
@@ -142,7 +165,7 @@ def _write_reference(weights: Weights, folder: Path) -> None:
     shape = (1, architecture.in_channels * architecture.unshuffle**2, *CHECK_SIZE)
     image = np.random.default_rng(1).random(shape, dtype=np.float32)
     with on_processor(), paddle.no_grad():
-        tensors = {name: paddle.to_tensor(array) for name, array in rrdbnet.absorbed(weights.tensors).items()}
+        tensors = {name: paddle.to_tensor(array) for name, array in rrdbnet.prepared(weights.tensors).items()}
         features = rrdbnet.trunk(paddle.to_tensor(image), tensors, architecture)
         result = rrdbnet.tail(features, tensors, architecture)
     if not np.isfinite(result.numpy()).all():
@@ -159,9 +182,6 @@ def _write_programs(weights: Weights, folder: Path) -> None:
     _save(folder / "join", [("image", channels), ("features", nf)], weights, rrdbnet.join)
     _save(folder / "tail", [("features", nf)], weights, lambda x, w: rrdbnet.tail(x, w, architecture))
     _save_block(folder / "block", architecture)
-    inside = dataclasses.replace(weights, tensors=rrdbnet.absorbed(weights.tensors))
-    _save_choice(folder / "groups", inside, GROUP)
-    _save_choice(folder / "singles", inside, 1)
 
 
 @contextlib.contextmanager
@@ -236,8 +256,9 @@ def _save_block(path: Path, architecture: Architecture) -> None:
     """
     with _program() as (program, executor):
         features = _image("features", architecture.features)
-        tensors = {name: paddle.static.data(name, shape, "float32") for name, shape in block_inputs(architecture)}
-        output = rrdbnet.block(rrdbnet.in_channels_last(features), tensors)
+        inputs = rrdbnet.block_inputs(architecture)
+        tensors = {name: paddle.static.data(name, shape, "float32") for name, shape in inputs}
+        output = rrdbnet.block(features, tensors)
         _write(path, program, executor, [features, *tensors.values()], output)
 
 
@@ -254,23 +275,12 @@ def _save_choice(path: Path, weights: Weights, group: int) -> None:
         features = _image("features", architecture.features)
         taken = paddle.static.data("taken", [len(firsts)], "int32")
         parameters = _Parameters(weights)
-        batch = rrdbnet.in_channels_last(features)
         results = []
         for number, first in enumerate(firsts):
-            values = paddle.slice(batch, [0], [0], [paddle.slice(taken, [0], [number], [number + 1])])
+            values = paddle.slice(features, [0], [0], [paddle.slice(taken, [0], [number], [number + 1])])
             for index in range(first, min(first + group, architecture.blocks)):
                 values = rrdbnet.block(values, parameters, f"body.{index}.")
             results.append(values)
         output = paddle.concat(results, axis=0)
         parameters.fill()
         _write(path, program, executor, [features, taken], output)
-
-
-def block_inputs(architecture: Architecture) -> Iterator[tuple[str, list[int]]]:
-    """Names and shapes of the block program's weight inputs: `rdbR.convC.weight` and `.bias`, in order of use."""
-    nf, gc = architecture.features, architecture.growth
-    for name in rrdbnet.BLOCK_LAYERS:
-        conv = int(name[-1])
-        out = nf if conv == 5 else gc
-        yield f"{name}.weight", [out, nf + (conv - 1) * gc, 3, 3]
-        yield f"{name}.bias", [out]

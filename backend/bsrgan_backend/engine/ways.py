@@ -19,7 +19,6 @@ Array = npt.NDArray[np.float32]
 CLOSE = 0.02
 """Largest difference between two ways, as a share of the largest value: half precision leaves a few thousandths."""
 
-_ROUNDS = 3
 log = logging.getLogger(__name__)
 
 
@@ -30,6 +29,7 @@ def choose(
     fetch: Callable[[Any], Array],
     finish: Callable[[], None],
     handicap: Callable[[str], float] = lambda _way: 1.0,
+    rounds: int = 3,
 ) -> str:
     """The fastest way that gives the right numbers, measured now unless it was before.
 
@@ -40,11 +40,12 @@ def choose(
         fetch: a block's result as an array.
         finish: waits for the device.
         handicap: what a way's time is multiplied with, for ways that have a price of their own.
+        rounds: times that each is measured, after a first one that is not; the shortest counts.
     """
     known = _read(path)
     if known in candidates:
         return known
-    seconds = _measured(candidates, run, fetch, finish)
+    seconds = _measured(candidates, run, fetch, finish, rounds)
     best = min(seconds, key=lambda way: seconds[way] * handicap(way), default=candidates[0])
     log.info("ways of the blocks: %s; %s is used", {way: round(1e3 * s, 2) for way, s in seconds.items()}, best)
     try:
@@ -67,6 +68,7 @@ def _measured(
     run: Callable[[str], Callable[[], Any]],
     fetch: Callable[[Any], Array],
     finish: Callable[[], None],
+    rounds: int,
 ) -> dict[str, float]:
     """Seconds of each way that works and agrees with the first one."""
     seconds: dict[str, float] = {}
@@ -79,7 +81,7 @@ def _measured(
             if _differ(found, wanted):
                 log.warning("%s gives other numbers and is left out", way)
                 continue
-            seconds[way] = min(_timed(call, finish) for _ in range(_ROUNDS))
+            seconds[way] = min(_timed(call, finish) for _ in range(rounds))
         except (
             BackendError,
             MemoryError,

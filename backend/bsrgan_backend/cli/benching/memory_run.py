@@ -91,7 +91,8 @@ def _planned(spec: jobs.JobSpec, network: Loaded, held: int) -> _Planned:
         if rows := network.plans(like, most, spec.options.precision):
             return _Planned(f"rows, {rows[0].threads} threads", 1.0, rows[0].need_bytes)
         network = network.tiled
-    plan = engine.plan_for(network, like, spec.options.precision, budget)
+    precision = network.fitting(like, str(spec.options.precision), budget)
+    plan = engine.plan_for(network, like, precision, budget)
     side = max(span.high - span.low for span in (*plan.trunk.rows, *plan.trunk.columns))
     return _Planned(f"{plan.method.group} blocks, tiles of {side} px", plan.arithmetic, plan.need_bytes)
 
