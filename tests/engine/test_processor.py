@@ -216,6 +216,24 @@ def test_a_budget_too_small_for_rows_falls_to_tiles(rows: processor.ProcessorEng
     assert rows.notes == ()
 
 
+@needs_bfloat16
+def test_exact_rows_run_where_bfloat16_needs_too_much(
+    wide: Weights, tiled: paddle_engine.PaddleEngine, cache: Path
+) -> None:
+    """A budget that only rows can keep to gives their exact picture, and says so."""
+    loaded = processor.ProcessorEngine(wide, tiled, saving.prepare(wide, cache))
+    loaded._is_bfloat16 = True
+    image = noise(60, 90)
+    budget = loaded.plans(image, MUCH, "exact")[-1].need_bytes
+    with pytest.raises(BackendError):
+        engine.plan_for(tiled, image, "exact", budget)
+    assert loaded.plans(image, MUCH, loaded.fitting(image, "fast", MUCH)) == []
+    assert loaded.notes == ()
+    found = upscaled(loaded, image, memory_budget_bytes=budget, precision="fast")
+    assert np.array_equal(found, upscaled(loaded, image, memory_budget_bytes=MUCH, precision="exact"))
+    assert loaded.notes == (paddle_engine.EXACT_TAKES_LESS,)
+
+
 def test_plans_keep_to_the_budget(rows: processor.ProcessorEngine) -> None:
     """No plan is offered that needs more than the budget, and the first one offered is the fastest."""
     image = noise(200, 300)

@@ -167,7 +167,9 @@ class ProcessorEngine:
 
         `tile` counts where the picture is tiled: rows are thinner than any tile.
         """
-        which = self._asked(precision)
+        wanted = self._asked(precision)
+        which = self.fitting(image, wanted, memory_budget_bytes, tile)
+        self.add_notes((paddle_engine.EXACT_TAKES_LESS,) if which != wanted else ())
         rows = self._rows(which)
         # The kernels are there by now, so what is free is what the picture may take.
         budget = memory_budget_bytes or int(host.available_memory_bytes() * engine.MEMORY_SHARE)
@@ -194,6 +196,15 @@ class ProcessorEngine:
             tile=tile,
             precision=which,
         )
+
+    def fitting(self, image: Array, wanted: str, budget_bytes: int | None, tile: int | None = None) -> str:
+        """As `PaddleEngine.fitting`: exact rows need less than bfloat16 does.
+
+        Raises:
+            BackendError: BAD_SHAPE.
+        """
+        is_bfloat16 = wanted == "fast" and self._has_bfloat16()
+        return self._tiled.fitting(image, wanted, budget_bytes, tile) if is_bfloat16 else wanted
 
     def plans(self, image: Array, budget_bytes: int, precision: str | None = None) -> list[run.Plan]:
         """How a picture can run by rows within a budget, the fastest way first; empty when it must be tiled.

@@ -84,15 +84,16 @@ class _Planned:
 
 def _planned(spec: jobs.JobSpec, network: Loaded, held: int) -> _Planned:
     """What the engine will choose, as the job asks it."""
+    precision = str(spec.options.precision)
     budget = spec.options.engine_options(held).get("memory_budget_bytes")
     like = np.broadcast_to(np.float32(0), (*spec.size, network.architecture.in_channels))
     if isinstance(network, processor.ProcessorEngine):
         most = budget or int(host.available_memory_bytes() * engine.MEMORY_SHARE)
-        if rows := network.plans(like, most, spec.options.precision):
+        precision = network.fitting(like, precision, budget)
+        if rows := network.plans(like, most, precision):
             return _Planned(f"rows, {rows[0].threads} threads", 1.0, rows[0].need_bytes)
         network = network.tiled
-    precision = network.fitting(like, str(spec.options.precision), budget)
-    plan = engine.plan_for(network, like, precision, budget)
+    plan = engine.plan_for(network, like, network.fitting(like, precision, budget), budget)
     side = max(span.high - span.low for span in (*plan.trunk.rows, *plan.trunk.columns))
     return _Planned(f"{plan.method.group} blocks, tiles of {side} px", plan.arithmetic, plan.need_bytes)
 
