@@ -113,7 +113,6 @@ def test_an_older_processor_gives_the_same_picture(wide: Weights, cache: Path, t
 import sys
 from pathlib import Path
 import numpy as np
-from bsrgan_backend.engine import engine as engine_module
 from bsrgan_backend.engine import host, paddle_engine
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.weights import Architecture

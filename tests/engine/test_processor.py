@@ -127,9 +127,7 @@ def test_the_trial_measures_and_is_remembered(wide: Weights, tmp_path: Path, mon
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5, 16])
-def test_the_trial_gives_every_thread_the_same_work(
-    threads: int, wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_trial_gives_every_thread_the_same_work(threads: int, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its dense blocks are a multiple of the threads, on a picture so high that no thread waits for the one before."""
     # With one RRDB for two threads, one ran two of the three dense blocks, and rows lost where they are faster.
     deep = synthetic.random_weights(replace(WIDE, blocks=16), 2)

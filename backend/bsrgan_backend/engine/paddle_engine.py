@@ -22,7 +22,7 @@ BLOCK = "block"
 """The program whose weights are inputs; the others that run blocks are `saving.GROUPED`."""
 
 FAST_CALL_MACS = 2 * planning.CALL_MACS
-"""Most work of one call in the fast precision, which does at least twice as much in a time."""
+"""Most work of one call in the fast precision, which is used only where a trial shows it to be faster."""
 
 EXACT_TAKES_LESS = "Memory was short for the fast precision, so the exact one was used."
 

@@ -71,8 +71,9 @@ def prepared(tensors: Mapping[str, Any]) -> dict[str, Any]:
         elif kind == "bias":
             found[f"{layer}.early.bias"] = value
         else:
-            growth = tensors[f"{layer[:-1]}1.weight"].shape
-            early = growth[0] + growth[1]
+            # What the first convolution of the dense block sees and what it gives.
+            growth, seen = tensors[f"{layer[:-1]}1.weight"].shape[:2]
+            early = seen + growth
             found[f"{layer}.early.weight"] = np.ascontiguousarray(value[:, :early])
             found[f"{layer}.late.weight"] = np.ascontiguousarray(value[:, early:])
     return found

@@ -76,8 +76,13 @@ def grouped(weights: Weights, folder: Path, name: str) -> Path:
     Raises:
         BackendError: DISK_FULL when it cannot be written.
     """
-    inside = dataclasses.replace(weights, tensors=rrdbnet.prepared(weights.tensors))
-    return _kept(folder / name, lambda staged: _save_choice(staged / name, inside, GROUPED[name]))
+
+    def write(staged: Path) -> None:
+        # Here, as it copies the weights: most starts find the program written.
+        inside = dataclasses.replace(weights, tensors=rrdbnet.prepared(weights.tensors))
+        _save_choice(staged / name, inside, GROUPED[name])
+
+    return _kept(folder / name, write)
 
 
 def _kept(folder: Path, write: Callable[[Path], None]) -> Path:
