@@ -15,7 +15,8 @@ import itertools
 import logging
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,14 +108,22 @@ def preview(order: Order, work: Work) -> Finished:
         transparency.fill(colour, alpha)
     work.progress.phase("running")
     network = _Network(order, work, _hard_edges(order, alpha))
-    # What can be is made while the network works, and the rest in two threads: a person waits for every millisecond.
-    with ThreadPoolExecutor(1) as beside:
+    # What can be is made while the network works, and the last rows in two threads: a person waits for every
+    # millisecond.
+    with ThreadPoolExecutor(2) as beside:
         sliders = beside.submit(_for_sliders, order, work, colour, alpha, network.seen)
-        enlarged = network.run(colour)
-        made = sliders.result()
-        shape = None if alpha is None else _alpha(order, alpha, made.alpha, network)
-        textured = beside.submit(_write, order, work, _TEXTURED, enlarged, made.fine, shape)
-        written = _write(order, work, _ENLARGED, enlarged, None, shape) + textured.result() + made.written
+        writing: list[Future[int]] = []
+
+        def write(enlarged: Floats, first: int, last: int, shape: Floats | None) -> None:
+            for number, fine in ((_ENLARGED, None), (_TEXTURED, sliders.result().fine)):
+                writing.append(beside.submit(_write, order, work, number, (first, last), enlarged, fine, shape))
+
+        if alpha is None or network.edges is None:
+            network.run(colour, lambda enlarged, first, last: write(enlarged, first, last, sliders.result().alpha))
+        else:
+            enlarged = network.run(colour)
+            write(enlarged, 0, order.wanted.size[0], _alpha(order, alpha, sliders.result().alpha, network))
+        written = sliders.result().written + sum(one.result() for one in writing)
     return Finished(written, network.seconds)
 
 
@@ -141,17 +150,25 @@ def _for_sliders(order: Order, work: Work, colour: Floats, alpha: Floats | None,
     fine = texture.texture_box(source, floor, order.out_size, order.wanted)
     base = strength.base_box(source, order.out_size, order.wanted)
     shape = None if alpha is None else transparency.enlarge_box(_spread(alpha, order), order.out_size, order.wanted)
-    return _Sliders(fine, shape, _write(order, work, _BASE, base, None, shape))
+    return _Sliders(fine, shape, _write(order, work, _BASE, (0, order.wanted.size[0]), base, None, shape))
 
 
-def _write(order: Order, work: Work, number: int, colour: Floats, fine: Floats | None, alpha: Floats | None) -> int:
-    """Write one of the pictures that the answer holds, one below the other; returns its bytes."""
-    height, written = order.wanted.size[0], 0
-    for first in range(0, height, _ROWS):
-        rows = slice(first, first + _ROWS)
+def _write(
+    order: Order,
+    work: Work,
+    number: int,
+    part: tuple[int, int],
+    colour: Floats,
+    fine: Floats | None,
+    alpha: Floats | None,
+) -> int:
+    """Write rows `part` of one of the pictures that the answer holds, one below the other; returns their bytes."""
+    written = 0
+    for first in range(*part, _ROWS):
+        rows = slice(first, min(first + _ROWS, part[1]))
         values = colour[rows] if fine is None else colour[rows] + fine[rows]
         block = pixels.join(values, None if alpha is None else alpha[rows], order.layout)
-        written += spool.write_rows(work.target, block, number * height + first)
+        written += spool.write_rows(work.target, block, number * order.wanted.size[0] + first)
     return written
 
 
@@ -225,14 +242,20 @@ class _Network:
         """What of the picture goes through it."""
         return self._passes[0].seen
 
-    def run(self, image: Floats) -> Floats:
-        """The rectangle of the result, (height, width, C) float32, of a picture of which `image` was sent."""
+    def run(self, image: Floats, on_rows: Callable[[Floats, int, int], None] | None = None) -> Floats:
+        """The rectangle of the result, (height, width, C) float32, of a picture of which `image` was sent.
+
+        `on_rows` is given it whenever rows of it, from the first up to but not the last, are there.
+        """
         wanted = self._order.wanted
         result: Floats = np.empty((*wanted.size, image.shape[2]), np.float32)
 
         def take(first: int, band: Floats) -> None:
             row = first - wanted.top
-            result[row : row + band.shape[0]] = band
+            last = row + band.shape[0]
+            result[row:last] = band
+            if on_rows is not None:
+                on_rows(result, row, last)
 
         started, others = time.monotonic(), self._runner.seconds
         self._runner.run(_cut(image, self._order.seen, self.seen), self._passes, take)
