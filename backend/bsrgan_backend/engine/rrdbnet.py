@@ -24,8 +24,8 @@ from bsrgan_backend.models.weights import Architecture
 Tensor = Any
 Tensors = Mapping[str, Tensor]
 
-_CUT = (".conv3", ".conv4", ".conv5")
-"""Ends of the names of the convolutions that `_dense` cuts in two."""
+_JOINED = "joined"
+"""The part of an RRDB's very last kernel that reads all of its dense block's arrays but the input."""
 
 _SLOPE = 0.2
 """Leaky rectifier's slope below zero, and the factor on every residual branch."""
@@ -43,55 +43,61 @@ def _dense(values: Tensor, weights: Tensors, prefix: str, skip: Tensor = None) -
     """One dense block with what it adds, `prepared`; `skip` is added too.
 
     As it is drawn, every convolution joins all arrays before it, and joining copies each of them anew: a quarter of the
-    time in bfloat16. Here the first two are joined once, the later ones among themselves, and what a convolution makes
-    of either is added up, which engines do while they write the second.
+    time in bfloat16. Here a convolution reads one array and adds to what the one before it made of another, which
+    engines do as they write. The last one's chain ends with the input, so that what bfloat16 rounds before is small.
     """
-    first = _rectified(_conv(values, weights, f"{prefix}.conv1"))
-    early = paddle.concat([values, first], axis=1)
-    late = [_rectified(_conv(early, weights, f"{prefix}.conv2"))]
-    for conv in (3, 4):
-        share = _conv(early, weights, f"{prefix}.conv{conv}.early")
-        late.append(_rectified(_conv_late(late, weights, f"{prefix}.conv{conv}.late") + share))
-    share = _conv(early, weights, f"{prefix}.conv5.early")
-    return _conv_late(late, weights, f"{prefix}.conv5.late") + (share if skip is None else share + skip)
+    late: dict[int | str, Tensor] = {}
+    for conv in range(1, 5):
+        late[conv] = _rectified(_chain({0: values, **late}, weights, f"{prefix}.conv{conv}"))
+    last = f"{prefix}.conv5"
+    if skip is None:
+        return _chain({**late, 0: values}, weights, last)
+    # What is added to the skip is float32 like it, and so dear that here joining four arrays costs less.
+    return _chain({0: values, _JOINED: paddle.concat([*late.values()], axis=1)}, weights, last, skip)
 
 
-def _conv_late(late: list[Tensor], weights: Tensors, name: str) -> Tensor:
-    joined = paddle.concat(late, axis=1) if len(late) > 1 else late[0]
-    return paddle.nn.functional.conv2d(joined, weights[f"{name}.weight"], padding=1)
+def _chain(parts: Mapping[int | str, Tensor], weights: Tensors, name: str, total: Tensor = None) -> Tensor:
+    """The sum of `total`, a bias, and what a kernel makes of the arrays that its parts read."""
+    bias = weights[f"{name}.bias"]
+    for part, values in parts.items():
+        share = paddle.nn.functional.conv2d(values, weights[f"{name}.{part}.weight"], bias, padding=1)
+        total, bias = share if total is None else share + total, None
+    return total
 
 
 def prepared(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """The net's weights as the functions here take them: `absorbed`, and cut in two where `_dense` does so."""
+    """The net's weights as the functions here take them: `absorbed`, and kernels cut by the arrays that they read."""
     found: dict[str, Any] = {}
     for name, value in absorbed(tensors).items():
         layer, _, kind = name.rpartition(".")
-        if not layer.endswith(_CUT):
+        if kind == "bias" or ".rdb" not in layer:
             found[name] = value
-        elif kind == "bias":
-            found[f"{layer}.early.bias"] = value
-        else:
-            # What the first convolution of the dense block sees and what it gives.
-            growth, seen = tensors[f"{layer[:-1]}1.weight"].shape[:2]
-            early = seen + growth
-            found[f"{layer}.early.weight"] = np.ascontiguousarray(value[:, :early])
-            found[f"{layer}.late.weight"] = np.ascontiguousarray(value[:, early:])
+            continue
+        growth, features = tensors[f"{layer[:-1]}1.weight"].shape[:2]
+        low = 0
+        for part, count in _parts(layer, features, growth):
+            found[f"{layer}.{part}.weight"] = np.ascontiguousarray(value[:, low : low + count])
+            low += count
     return found
 
 
+def _parts(layer: str, features: int, growth: int) -> list[tuple[int | str, int]]:
+    """The parts of a dense block's kernel, and how many channels each reads: the input's, then those of every array."""
+    conv = int(layer[-1])
+    if layer.endswith("rdb3.conv5"):
+        return [(0, features), (_JOINED, 4 * growth)]
+    return [(0, features), *((number, growth) for number in range(1, conv))]
+
+
 def block_inputs(architecture: Architecture) -> Iterator[tuple[str, list[int]]]:
-    """Names and shapes of one block's `prepared` weights, in order of use: `rdbR.convC.weight` and so on."""
+    """Names and shapes of one block's `prepared` weights, in order: `rdbR.convC.PART.weight`, `rdbR.convC.bias`."""
     nf, gc = architecture.features, architecture.growth
     for dense in (1, 2, 3):
         for conv in range(1, 6):
             name, outputs = f"rdb{dense}.conv{conv}", nf if conv == 5 else gc
-            if conv < 3:
-                yield f"{name}.weight", [outputs, nf + (conv - 1) * gc, 3, 3]
-                yield f"{name}.bias", [outputs]
-            else:
-                yield f"{name}.early.weight", [outputs, nf + gc, 3, 3]
-                yield f"{name}.early.bias", [outputs]
-                yield f"{name}.late.weight", [outputs, (conv - 2) * gc, 3, 3]
+            for part, count in _parts(name, nf, gc):
+                yield f"{name}.{part}.weight", [outputs, count, 3, 3]
+            yield f"{name}.bias", [outputs]
 
 
 def absorbed(tensors: Mapping[str, Any]) -> dict[str, Any]:

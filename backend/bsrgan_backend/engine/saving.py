@@ -36,7 +36,7 @@ PROGRAMS = ("head", "block", "join", "tail")
 GROUPED = {"threes": 3, "sixes": 6, "singles": 1}
 """Programs that have all blocks inside, and how many of them run at a time; each lies in a folder of its own."""
 
-FORMAT = 5
+FORMAT = 6
 """Part of the folder's name; raised whenever a program's meaning or its inputs change."""
 
 CHECK_SIZE = (12, 17)
