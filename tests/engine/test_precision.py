@@ -203,7 +203,7 @@ assert np.array_equal(short, run(image))
     if not sys.platform.startswith("linux"):
         pytest.skip("limits of the address space are set on Linux only")
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    for limit_mb in ("600", "640"):
+    for limit_mb in ("420", "540"):
         command = [sys.executable, "-c", script, str(tmp_path), limit_mb]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=200)
         assert done.returncode == 0, done.stderr[-2000:]
@@ -213,7 +213,7 @@ assert np.array_equal(short, run(image))
 def test_exact_runs_where_fast_needs_too_much(wide: Weights, cache: Path) -> None:
     """A budget below what the fast precision's margins take gives the exact picture, and says so."""
     loaded = paddle_engine.load(wide, cache, threads=2, precision="fast")
-    image = np.random.default_rng(5).random((150, 150, 3), dtype=np.float32)
+    image = np.random.default_rng(5).random((200, 200, 3), dtype=np.float32)
     least = {which: least_bytes(loaded, image, which) for which in ("exact", "fast")}
     assert least["exact"] < least["fast"]
     budget = (least["exact"] + least["fast"]) // 2

@@ -110,29 +110,33 @@ class PaddleEngine:
         architecture, multiples = self._architecture, _FOOTPRINTS[self._engine]
         tail = multiples.tail_fast if precision == "fast" else multiples.tail
         feature = 4 * architecture.features
-        return planning.Footprint(feature * 9, int(feature * 4**architecture.doublings * tail), SHAPES_BYTES)
+        return planning.Footprint(
+            int(feature * multiples.edge), int(feature * 4**architecture.doublings * tail), SHAPES_BYTES
+        )
 
     def head(self, image: Array) -> Array:
         """The trunk's first convolution."""
-        return self._predictor("head").run({"image": image})
+        return self._predictor("head").run({"image": image}, (1, self._architecture.features, *image.shape[2:]))
 
     def blocks(self, method: planning.Method, first: int, features: Array, precision: str) -> Array:
         """`method.group` RRDBs from number `first` on."""
         predictor = self._predictor(method.name, precision)
         if method.name == BLOCK:
-            return predictor.run({"features": features, **self._blocks[first]})
-        return predictor.run({"features": features, "taken": self._taken(method.group, first)})
+            return predictor.run({"features": features, **self._blocks[first]}, features.shape)
+        return predictor.run({"features": features, "taken": self._taken(method.group, first)}, features.shape)
 
     def join(self, image: Array, features: Array) -> Array:
         """The trunk's last convolution."""
-        return self._predictor("join").run({"image": image, "features": features})
+        return self._predictor("join").run({"image": image, "features": features}, features.shape)
 
     def tail(self, features: Array, precision: str = "exact") -> Array:
         """Features → result."""
         if self._engine == "onednn" and features.shape[2:] == (1, 1):
             # OneDNN's enlargement of a single pixel gives garbage: it takes the strides for another layout's.
             return self._predictor("tail", engine_name="native").run({"features": features})
-        return self._predictor("tail", precision).run({"features": features})
+        factor = 2**self._architecture.doublings
+        shape = (1, self._architecture.out_channels, factor * features.shape[2], factor * features.shape[3])
+        return self._predictor("tail", precision).run({"features": features}, shape)
 
     def upscale(
         self,
@@ -218,7 +222,7 @@ def precision_methods(engine_name: str, architecture: Architecture, precision: s
     """The ways in which an engine runs the blocks, the fastest for one piece first."""
     multiples = _FOOTPRINTS[engine_name]
     dense = 4 * (architecture.features + 4 * architecture.growth)
-    block = planning.Method(BLOCK, 1, int(dense * multiples.block), 1.12)
+    block = planning.Method(BLOCK, 1, int(dense * multiples.block), 1.15)
     if engine_name != "openvino":
         return (block,)
 
@@ -231,7 +235,7 @@ def precision_methods(engine_name: str, architecture: Architecture, precision: s
         return inside("threes", dense, multiples.kept, multiples.each, 1.03), block
     half, kept, each = dense // 2, multiples.kept_fast, multiples.each_fast
     sixes = replace(inside("sixes", half, kept, each, 1.03), call_macs=FAST_CALL_MACS)
-    return sixes, inside("singles", half, kept, each, 1.2)
+    return sixes, inside("singles", half, kept, each, 1.33)
 
 
 @dataclass(frozen=True)
@@ -241,6 +245,7 @@ class _Multiples:
     Attributes:
         block: of the dense block's widest array, one RRDB with its weights as inputs.
         tail: of the result's features.
+        edge: of the features, by the first and the last convolution together.
         kept: as `block`, shared by all groups with their weights inside.
         each: what each group adds to that.
         kept_fast: as `kept`, for arrays of bfloat16, half the size.
@@ -250,6 +255,7 @@ class _Multiples:
 
     block: float
     tail: float
+    edge: float = 9.0
     kept: float = 0.0
     each: float = 0.0
     kept_fast: float = 0.0
@@ -258,7 +264,9 @@ class _Multiples:
 
 
 _FOOTPRINTS = {
-    "openvino": _Multiples(block=3.6, tail=3.2, kept=3.85, each=0.5, kept_fast=7.1, each_fast=0.67, tail_fast=1.9),
+    "openvino": _Multiples(
+        block=3.25, tail=3.15, edge=6.4, kept=2.95, each=0.72, kept_fast=6.0, each_fast=0.67, tail_fast=1.7
+    ),
     "onednn": _Multiples(block=13, tail=5),
     "native": _Multiples(block=12, tail=21),
 }
