@@ -217,10 +217,25 @@ def test_exact_runs_where_fast_needs_too_much(wide: Weights, cache: Path) -> Non
     least = {which: least_bytes(loaded, image, which) for which in ("exact", "fast")}
     assert least["exact"] < least["fast"]
     budget = (least["exact"] + least["fast"]) // 2
-    assert loaded.fitting(image, "fast", least["fast"]) == "fast"
+    assert loaded.fitting(image, "fast", 2 * least["fast"]) == "fast"
     found = run(loaded, image, precision="fast", memory_budget_bytes=budget)
     assert np.array_equal(found, run(loaded, image, precision="exact", memory_budget_bytes=budget))
     assert paddle_engine.EXACT_TAKES_LESS in loaded.notes
+
+
+@needs_bfloat16
+def test_exact_runs_where_fast_would_be_slower(wide: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A budget that leaves fast nothing but small tiles with wide margins gives the exact picture too."""
+    loaded = paddle_engine.load(wide, cache, threads=2, precision="fast")
+    methods = loaded.methods
+    # The second program may be too large to be loaded as well.
+    monkeypatch.setattr(loaded, "methods", lambda which: methods(which)[:1] if which == "fast" else methods(which))
+    image = np.zeros((600, 600, 3), np.float32)
+    budget = least_bytes(loaded, image, "fast")
+    plans = {which: engine_module.plan_for(loaded, image, which, budget) for which in ("exact", "fast")}
+    assert plans["fast"].cost > precision.LEAST_GAIN * plans["exact"].cost
+    assert loaded.fitting(image, "fast", budget) == "exact"
+    assert loaded.fitting(image, "fast", 4 * budget) == "fast"
 
 
 def least_bytes(loaded: paddle_engine.PaddleEngine, image: Array, which: str) -> int:

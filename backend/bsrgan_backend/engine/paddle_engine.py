@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -168,19 +169,21 @@ class PaddleEngine:
         self._notes += tuple(note for note in notes if note not in self._notes)
 
     def fitting(self, image: Array, wanted: str, budget_bytes: int | None, tile: int | None = None) -> str:
-        """The precision in which a picture runs: the wanted one, or exact where fast needs too much for its margins.
+        """The precision in which a picture runs: the wanted one, or exact where fast would be slower for its margins.
 
         Raises:
             BackendError: BAD_SHAPE.
         """
-        if wanted == "fast":
+
+        def cost(which: str) -> float:
             try:
-                engine.plan_for(self, image, wanted, budget_bytes, tile, can_spool=self._spool is not None)
+                return engine.plan_for(self, image, which, budget_bytes, tile, can_spool=self._spool is not None).cost
             except BackendError as error:
                 if error.code != "HOST_OOM":
                     raise
-                return "exact"
-        return wanted
+                return math.inf
+
+        return "exact" if wanted == "fast" and cost("fast") > precision.LEAST_GAIN * cost("exact") else wanted
 
     def _possible(self, wanted: str) -> str:
         return wanted if precision.is_possible(self._engine) else "exact"
@@ -265,7 +268,7 @@ class _Multiples:
 
 _FOOTPRINTS = {
     "openvino": _Multiples(
-        block=3.25, tail=3.15, edge=6.4, kept=2.95, each=0.72, kept_fast=6.0, each_fast=0.67, tail_fast=1.7
+        block=3.25, tail=3.2, edge=6.5, kept=2.95, each=0.72, kept_fast=6.2, each_fast=0.67, tail_fast=1.85
     ),
     "onednn": _Multiples(block=13, tail=5),
     "native": _Multiples(block=12, tail=21),

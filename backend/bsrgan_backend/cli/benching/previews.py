@@ -16,6 +16,8 @@ SIDE_PX = 128
 PICTURE_PX = 512
 OVERHEAD_MS = 15.0
 _WARM_UP = 1
+_LEAST_RUNS = 5
+"""Milliseconds beside seconds of network: a few more runs, for what else the machine does in them."""
 
 Show = Callable[[str], None]
 
@@ -28,11 +30,11 @@ def measure(client: Client, model: str, scale: int, picture: Bytes, runs: int, s
         model: id of an installed model.
         scale: of the model.
         picture: (H, W, 3), larger than the preview.
-        runs: previews of each kind, after the first ones.
+        runs: previews of each kind, after the first ones; never fewer than five.
         show: given a line of progress.
     """
     sides = {"of the result": SIDE_PX, "of the picture": SIDE_PX * scale}
-    repeats = overheads.Repeats(runs, _WARM_UP, show)
+    repeats = overheads.Repeats(max(runs, _LEAST_RUNS), _WARM_UP, show)
     return [_claim(client, model, _place(picture, scale, side), picture, of, repeats) for of, side in sides.items()]
 
 
