@@ -27,11 +27,11 @@ FAST_CALL_MACS = 2 * planning.CALL_MACS
 
 EXACT_TAKES_LESS = "Memory was short for the fast precision, so the exact one was used."
 
-_PACKED = 5
+_PACKED = 5.8
 """Times the size of the weights that a predictor with the blocks inside takes: read, converted and packed."""
 
-SHAPES_BYTES = 60_000_000
-"""What tiles of several shapes take: measured with the full net at budgets of 0.4 and 1 GB (docs/benchmarks.md)."""
+SHAPES_BYTES = 120_000_000
+"""What many tiles leave behind: measured with the full net at budgets of 0.4 and 1 GB (docs/benchmarks.md)."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class PaddleEngine:
         self._weights = weights
         self._architecture = weights.architecture
         self._blocks = block_weights(weights)
-        self._weight_bytes = _PACKED * sum(array.nbytes for array in weights.tensors.values())
+        self._weight_bytes = int(_PACKED * sum(array.nbytes for array in weights.tensors.values()))
         self._folder = folder
         self._engine = choice.engine
         self._predictors = {(name, "exact"): one for name, one in choice.predictors.items()}
@@ -183,7 +183,7 @@ class PaddleEngine:
                     raise
                 return math.inf
 
-        return "exact" if wanted == "fast" and cost("fast") > precision.LEAST_GAIN * cost("exact") else wanted
+        return "exact" if wanted == "fast" and cost("fast") >= precision.LEAST_GAIN * cost("exact") else wanted
 
     def _possible(self, wanted: str) -> str:
         return wanted if precision.is_possible(self._engine) else "exact"

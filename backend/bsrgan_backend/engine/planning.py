@@ -127,7 +127,7 @@ class Footprint:
     Attributes:
         edge: the first and the last convolution together, for each pixel of their largest tile.
         tail: the tail, for each pixel of the features of its largest tile.
-        shapes: what tiles of several shapes take in all: kernels, and weights packed anew.
+        shapes: what many tiles take in all beside their own: kernels, and memory that stays in pieces.
     """
 
     edge: int
