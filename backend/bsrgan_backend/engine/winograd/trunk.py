@@ -60,7 +60,7 @@ class Trunk:
         """Fill the features; the crew's marks say for every stage, by its number, which unit it has written."""
 
         def work(number: int) -> None:
-            workspace = Workspace(self._network.scheme, self._layout.columns, self._network.most_outputs)
+            workspace = Workspace(self._layout, self._network.most_outputs)
             dense = Dense(self._layout, self._network.architecture, workspace)
             for stage in range(number, self._network.stages, crew.threads):
                 turn = _Turn(stage, crew)
