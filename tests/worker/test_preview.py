@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -216,6 +217,33 @@ def test_pixels_of_another_length_are_refused():
         with pytest.raises(BackendError) as caught:
             preview.preview(preview.Order.of(told), work)
     assert caught.value.code == "BAD_SHAPE"
+
+
+def test_rows_are_written_while_the_network_works(monkeypatch):
+    """Rows that the network has given are in the answer before it gives the next ones."""
+    seen, write = threading.Event(), preview.spool.write_rows
+
+    def noted(target, block, first_row):
+        written = write(target, block, first_row)
+        if first_row < 32:
+            seen.set()
+        return written
+
+    class Waiting(Network):
+        """Gives no more rows of the rectangle until the first are written."""
+
+        def upscale(self, image, sink, **options):
+            """As the engine's."""
+            last = image.shape[0] * self.architecture.scale
+
+            def take(row, strip):
+                assert row + strip.shape[0] < last or seen.wait(20)
+                sink(row, strip)
+
+            super().upscale(image, take, **options)
+
+    monkeypatch.setattr(preview.spool, "write_rows", noted)
+    check(noise(90, 90, 3), (360, 360), Rectangle(20, 300, 64, 32), Waiting())
 
 
 def test_a_cancel_is_obeyed():
