@@ -43,7 +43,12 @@ DOORS = [
     door("bsrgan_backend.imaging.pictures", "numpy cv2 PIL tifffile", "bsrgan_backend.imaging bsrgan_backend.errors"),
     door("bsrgan_backend.degradation", "numpy cv2", "bsrgan_backend.imaging bsrgan_backend.errors"),
     door("bsrgan_backend.models", "numpy safetensors", "bsrgan_backend.errors"),
-    door("bsrgan_backend.engine", "numpy paddle threadpoolctl", "bsrgan_backend.models.weights bsrgan_backend.errors"),
+    door("bsrgan_backend.engine", "numpy paddle", "bsrgan_backend.models.weights bsrgan_backend.errors"),
+    door(
+        "bsrgan_backend.engine.winograd",
+        "numpy threadpoolctl",
+        "bsrgan_backend.engine bsrgan_backend.link bsrgan_backend.models.weights bsrgan_backend.errors",
+    ),
     door(
         "bsrgan_backend.worker",
         "numpy paddle",

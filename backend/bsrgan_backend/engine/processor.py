@@ -19,6 +19,7 @@ import numpy.typing as npt
 from bsrgan_backend.engine import engine, host, paddle_engine, precision, predictors, saving, ways
 from bsrgan_backend.engine.winograd import blas, network, run, transforms
 from bsrgan_backend.engine.winograd.crew import Crew
+from bsrgan_backend.engine.winograd.helpers import Helpers
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture, Weights
 
@@ -68,6 +69,7 @@ class ProcessorEngine:
         self._usual = "exact"
         self._is_bfloat16: bool | None = None
         self._crews: list[Crew] = []
+        self._helpers = Helpers(tiled.facts.threads)
         self._runners: dict[str, run.Runner] = {}
         version = f"NumPy {np.__version__} ({blas.kernels()}) and {tiled.facts.engine_version}"
         self._facts = replace(tiled.facts, engine=ROWS, engine_version=version)
@@ -97,6 +99,11 @@ class ProcessorEngine:
         """The same model by Paddle, for what does not run by rows."""
         return self._tiled
 
+    @property
+    def helper_pids(self) -> list[int]:
+        """Processes that share its pictures, for those who count memory."""
+        return self._helpers.pids
+
     def add_notes(self, notes: tuple[str, ...]) -> None:
         """Add sentences about how it came to be loaded."""
         self._notes += tuple(note for note in notes if note not in self._notes)
@@ -118,6 +125,8 @@ class ProcessorEngine:
             wanted = {self._usual: self.runner(self._usual)}
         # Kernels of the other precision may have been made for a trial, and are large.
         self._runners = wanted
+        if not wanted:
+            self._helpers.rest()
 
     def runner(self, which: str) -> run.Runner:
         """The rows in a precision, made and held to the reference when they are first asked for.
@@ -127,7 +136,8 @@ class ProcessorEngine:
             MemoryError: the kernels do not fit.
         """
         if which not in self._runners:
-            made = run.Runner(network.prepare(self._weights, SCHEMES[which]), self._crews)
+            kernels = network.prepare(self._weights, SCHEMES[which], self._helpers.allocate)
+            made = run.Runner(kernels, self._crews, self._helpers)
             image, features, _result = saving.reference(self._folder)
             found = made.features(self._plans(image.shape[2:], which)[0], image)
             predictors.check(f"{which} trunk by rows", found, features)

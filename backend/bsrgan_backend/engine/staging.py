@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -46,18 +47,31 @@ def allocate(shape: tuple[int, ...], folder: Path | None, spare: Path | None = N
             if spare is None:
                 raise
             folder = spare
-    size = int(np.prod(shape, dtype=np.int64)) * 4
-    try:
-        with tempfile.TemporaryFile(prefix="features-", dir=folder) as file:
+    with reserve(int(np.prod(shape, dtype=np.int64)) * 4, folder) as file:
+        return np.memmap(file, dtype=np.float32, mode="r+", shape=shape)
+
+
+def reserve(size: int, folder: Path) -> BinaryIO:
+    """A file without a name that has its room on the disk.
+
+    Raises:
+        BackendError: DISK_FULL.
+    """
+    with contextlib.ExitStack() as kept:
+        try:
+            file = kept.enter_context(tempfile.TemporaryFile(prefix="features-", dir=folder))
             # Reserved now: a disk that fills up under a mapped file kills the process.
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, size)
             else:
                 file.truncate(size)
-            return np.memmap(file, dtype=np.float32, mode="r+", shape=shape)
-    except OSError as error:
-        text = f"The disk is too full for this picture, which needs {size / 1e9:.1f} GB there for a while; free some."
-        raise BackendError("DISK_FULL", text, f"{error}") from error
+        except OSError as error:
+            text = (
+                f"The disk is too full for this picture, which needs {size / 1e9:.1f} GB there for a while; free some."
+            )
+            raise BackendError("DISK_FULL", text, f"{error}") from error
+        kept.pop_all()
+    return file
 
 
 def cut(values: Array, rows: Span, columns: Span) -> Array:

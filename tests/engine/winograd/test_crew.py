@@ -9,7 +9,25 @@ import weakref
 import numpy as np
 import pytest
 
-from bsrgan_backend.engine.winograd.crew import Crew
+from bsrgan_backend.engine.winograd.crew import Threads
+from bsrgan_backend.engine.winograd.layout import Layout
+
+
+class Work:
+    """A task from a function of a member's number and its crew."""
+
+    layout = Layout.of(1, 1)
+    marks = 100
+
+    def __init__(self, work):
+        self.work = work
+
+    def order(self):
+        """Threads need none."""
+        raise AssertionError
+
+
+NEVER = 99
 
 
 def ignore(_crew):
@@ -24,7 +42,7 @@ def working():
 def test_all_pieces_are_done():
     """Every number is given to a thread once, and no thread is left."""
     done = []
-    Crew(4, ignore).run(done.append)
+    Threads(4, ignore).run(Work(lambda number, _crew: done.append(number)))
     assert sorted(done) == [0, 1, 2, 3]
     assert not working()
 
@@ -32,31 +50,31 @@ def test_all_pieces_are_done():
 def test_a_thread_waits_for_the_one_before():
     """What is marked as done by one thread can be relied on by the next."""
     order = []
-    crew = Crew(3, ignore)
+    crew = Threads(3, ignore)
 
-    def work(number):
+    def work(number, crew):
         for unit in range(20):
             if number:
                 crew.await_mark(number - 1, unit)
             order.append((number, unit))
             crew.mark(number, unit)
 
-    crew.run(work)
+    crew.run(Work(work))
     assert len(order) == 60
     assert all(order.index((number, unit)) > order.index((number - 1, unit)) for number in (1, 2) for unit in range(20))
 
 
 def test_a_failure_is_the_callers_and_frees_those_that_wait():
     """The first thread that fails ends all, and its error is raised where the crew was run."""
-    crew = Crew(3, ignore)
+    crew = Threads(3, ignore)
 
-    def work(number):
+    def work(number, crew):
         if number == 2:
             raise MemoryError("none left")
-        crew.await_mark("never", 1)
+        crew.await_mark(NEVER, 1)
 
     with pytest.raises(MemoryError, match="none left"):
-        crew.run(work)
+        crew.run(Work(work))
     assert not working()
 
 
@@ -68,14 +86,14 @@ def test_a_failure_leaves_nothing_in_memory():
 
     rooms = []
 
-    def work(_number):
+    def work(_number, crew):
         room = np.empty(10, np.float32).view(Room)
         rooms.append(weakref.ref(room))
         raise MemoryError
 
     def attempt():
         with pytest.raises(MemoryError):
-            Crew(2, ignore).run(work)
+            Threads(2, ignore).run(Work(work))
 
     gc.disable()
     try:
@@ -94,16 +112,16 @@ def test_a_check_that_raises_ends_the_threads():
         if len(asked) == 3:
             raise KeyboardInterrupt
 
-    crew = Crew(2, check)
+    crew = Threads(2, check)
 
-    def work(number):
+    def work(number, crew):
         while True:
             crew.step()
             if number:
-                crew.await_mark("never", 1)
+                crew.await_mark(NEVER, 1)
 
     with pytest.raises(KeyboardInterrupt):
-        crew.run(work)
+        crew.run(Work(work))
     assert len(asked) == 3
     assert not working()
 
@@ -122,14 +140,14 @@ def test_threads_are_held_back():
                 threading.Event().wait(0.05)
                 seen.append(steps[0] - before)
 
-    crew = Crew(1, check)
+    crew = Threads(1, check)
 
-    def work(_number):
+    def work(_number, crew):
         while len(seen) < 3:
             crew.step()
             steps[0] += 1
 
-    crew.run(work)
+    crew.run(Work(work))
     assert seen == [0, 0, 0]
 
 
@@ -141,4 +159,4 @@ def test_a_system_without_threads_is_a_lack_of_memory(monkeypatch):
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(MemoryError):
-        Crew(2, ignore).run(ignore)
+        Threads(2, ignore).run(Work(lambda *_: None))

@@ -10,13 +10,14 @@ import pytest
 
 from bsrgan_backend.engine import staging
 from bsrgan_backend.engine.engine import Stopped, unshuffled
-from bsrgan_backend.engine.winograd import blas, convolution, network, run
+from bsrgan_backend.engine.winograd import blas, convolution, network, run, tail
 from bsrgan_backend.engine.winograd.transforms import EXACT, FAST
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.weights import Architecture, Weights
 from support import plain_network
 from support.architectures import ARCHITECTURES
+from support.winograd_rows import noise, planned, upscaled
 
 SMALL = ARCHITECTURES[0]
 WIDE = Architecture(features=64, blocks=1, growth=32, in_channels=3, out_channels=3, scale=4)
@@ -33,35 +34,6 @@ def small():
 def wide():
     """Kernels of a net of the real width."""
     return network.prepare(synthetic.random_weights(WIDE, 3))
-
-
-def noise(height, width, channels=3):
-    """A picture of random values."""
-    return np.random.default_rng(height * 1000 + width).random((height, width, channels), np.float32)
-
-
-def planned(kernels, image, threads=2, can_spool=False):
-    """The fastest plan with exactly so many threads."""
-    factor = kernels.architecture.unshuffle
-    size = (-(-image.shape[0] // factor), -(-image.shape[1] // factor))
-    plans = run.plans(size, kernels.architecture, threads, kernels.scheme, can_spool=can_spool)
-    return next(plan for plan in plans if plan.threads == threads and plan.spooled == can_spool)
-
-
-def upscaled(kernels, image, plan, runner=None, spool=None, should_stop=lambda: False, on_progress=lambda *_: None):
-    """The whole result; strips must come in order."""
-    strips = []
-    following = itertools.count()
-
-    def take(first, strip):
-        assert first == sum(len(each) for each in strips)
-        assert strip.flags.c_contiguous
-        next(following)
-        strips.append(strip)
-
-    values = unshuffled(image, kernels.architecture.unshuffle)
-    (runner or run.Runner(kernels)).run(plan, values, image.shape[:2], take, on_progress, should_stop, spool)
-    return np.concatenate(strips)
 
 
 @pytest.mark.parametrize("scheme", [EXACT, FAST], ids=["exact", "fast"])
@@ -145,14 +117,14 @@ def test_strips_do_not_pile_up_before_a_slow_sink(small):
     plan = replace(planned(small, image), band_units=1)
     runner = run.Runner(small)
     ahead, taken = [], []
-    make = run.Tail.run
+    make = tail.Tail.run
 
-    def counted(tail, *arguments):
+    def counted(room, *arguments):
         ahead.append(len(ahead) - len(taken))
-        return make(tail, *arguments)
+        return make(room, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run.Tail, "run", counted)
+        patch.setattr(tail.Tail, "run", counted)
         values = unshuffled(image, 1)
         runner.run(plan, values, (400, 30), lambda *_: taken.append(1), lambda *_: None, lambda: False, None)
     assert len(taken) == 100

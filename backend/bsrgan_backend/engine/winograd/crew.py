@@ -1,23 +1,98 @@
-"""Threads that share the work on one picture, and the one that watches over them."""
+"""Those who share the work on one picture, and threads as the simplest of them."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-_LOOK_S = 0.05
-"""Time between two looks at progress and at `check`: a stop or a preview waits no longer."""
+from bsrgan_backend.engine import staging
+from bsrgan_backend.engine.winograd.layout import Layout
+
+Array = npt.NDArray[np.float32]
+
+LOOK_S = 0.05
+"""Time between two looks at progress and at the employer's `check`: a stop or a preview waits no longer."""
 
 
-class _Abandoned(Exception):
-    """Another thread has failed, or the run was stopped."""
+class Abandoned(Exception):
+    """Another member has failed, or the run was stopped."""
 
 
-class Crew:
-    """Runs a piece of work in several threads while the caller's thread asks whether to go on.
+class Member(Protocol):
+    """What a member of a crew has of the others.
+
+    Attributes:
+        threads: members that there are.
+    """
+
+    threads: int
+
+    def step(self) -> None:
+        """To be called every few milliseconds: waits while all are held back, and raises `Abandoned` after a stop."""
+
+    def mark(self, key: int, value: int) -> None:
+        """Say how far something is; what was written before is there for those who see it."""
+
+    def await_mark(self, key: int, value: int) -> None:
+        """Wait until something is as far as that; -1 is what everything is at the start."""
+
+
+class Task(Protocol):
+    """Work that can be shared."""
+
+    @property
+    def layout(self) -> Layout:
+        """Of the picture."""
+
+    @property
+    def marks(self) -> int:
+        """How many things are marked: the keys are smaller."""
+
+    def work(self, number: int, crew: Member) -> None:
+        """Do the part of the member with this number."""
+
+    def order(self) -> tuple[dict[str, Any], Sequence[Array]]:
+        """What makes the same work in another process: words for it, and arrays."""
+
+
+class Crew(Protocol):
+    """Those who share the work, as their employer sees them.
+
+    Attributes:
+        threads: members that there are.
+    """
+
+    threads: int
+
+    def allocate(self, shape: tuple[int, ...], folder: Path | None) -> Array:
+        """Room that all members see, in memory or in a file; as `staging.allocate`."""
+
+    def run(self, task: Task) -> None:
+        """Have some work done, and return when it is.
+
+        Raises:
+            MemoryError: a member got none, or could not be had.
+            BaseException: what the employer's check, or the first member to fail, has raised; none works by then.
+        """
+
+    def mark(self, key: int, value: int) -> None:
+        """As a member's."""
+
+    def marked(self, key: int) -> int:
+        """How far something is."""
+
+    def paused(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the members back at their next step."""
+
+
+class Threads:
+    """A crew of threads. All their short steps wait for one another: Python runs one of them at a time.
 
     Args:
         threads: that work.
@@ -29,24 +104,23 @@ class Crew:
         self.threads = threads
         self._check = check
         self._changed = threading.Condition()
-        self._marks: dict[object, int] = {}
+        self._marks: dict[int, int] = {}
         self._running = 0
         self._failure: BaseException | None = None
         self._is_over = False
         self._may_run = threading.Event()
         self._may_run.set()
 
-    def run(self, work: Callable[[int], None]) -> None:
-        """Call `work` with 0, 1, ... in as many threads, and return when all have.
+    def allocate(self, shape: tuple[int, ...], folder: Path | None) -> Array:
+        """Room in this process."""
+        return staging.allocate(shape, folder)
 
-        Raises:
-            MemoryError: the system gives no more threads.
-            BaseException: what `check`, or the first thread to fail, has raised; all threads have ended by then.
-        """
+    def run(self, task: Task) -> None:
+        """Have some work done by as many threads."""
         self._running = self.threads
         names = [f"rows-{number}" for number in range(self.threads)]
         threads = [
-            threading.Thread(target=self._work, args=(work, number), name=name, daemon=True)
+            threading.Thread(target=self._work, args=(task, number), name=name, daemon=True)
             for number, name in enumerate(names)
         ]
         try:
@@ -67,23 +141,23 @@ class Crew:
                 self._failure = None
 
     def step(self) -> None:
-        """To be called by the threads every few milliseconds: waits while they are held back, ends after a stop."""
+        """As a member's."""
         self._may_run.wait()
         if self._is_over:
-            raise _Abandoned
+            raise Abandoned
 
-    def mark(self, key: object, value: int) -> None:
-        """Say how far something is."""
+    def mark(self, key: int, value: int) -> None:
+        """As a member's."""
         with self._changed:
             self._marks[key] = value
             self._changed.notify_all()
 
-    def marked(self, key: object) -> int:
-        """How far something is; -1 before its first mark."""
+    def marked(self, key: int) -> int:
+        """How far something is."""
         return self._marks.get(key, -1)
 
-    def await_mark(self, key: object, value: int) -> None:
-        """Wait until something is as far as that."""
+    def await_mark(self, key: int, value: int) -> None:
+        """As a member's."""
         self.step()
         if self.marked(key) >= value:
             return
@@ -100,12 +174,12 @@ class Crew:
         finally:
             self._may_run.set()
 
-    def _work(self, work: Callable[[int], None], number: int) -> None:
+    def _work(self, task: Task, number: int) -> None:
         try:
             # Values that overflow are found in the result; NumPy's warnings of them would say nothing to anybody.
             with np.errstate(all="ignore"):
-                work(number)
-        except _Abandoned:
+                task.work(number, self)
+        except Abandoned:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._failure = self._failure or error
@@ -118,7 +192,7 @@ class Crew:
     def _wait(self) -> bool:
         """Whether threads still work after a while."""
         with self._changed:
-            self._changed.wait_for(lambda: self._running == 0, _LOOK_S)
+            self._changed.wait_for(lambda: self._running == 0, LOOK_S)
             return self._running > 0
 
     def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""A picture run through the net by rows: memory, threads, progress, and the result handed over in order."""
+"""A picture run through the net by rows: memory, its crew, progress, and the result handed over in order."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine import host, planning, staging
+from bsrgan_backend.engine import host, planning
 from bsrgan_backend.engine.engine import NO_NUMBERS, TOO_LITTLE_MEMORY, OnProgress, Sink, Stopped, is_finite
 from bsrgan_backend.engine.winograd import blas
+from bsrgan_backend.engine.winograd.bands import Bands
 from bsrgan_backend.engine.winograd.convolution import source_rows, together
-from bsrgan_backend.engine.winograd.crew import Crew
+from bsrgan_backend.engine.winograd.crew import Crew, Threads
+from bsrgan_backend.engine.winograd.helpers import Helpers
 from bsrgan_backend.engine.winograd.layout import Layout
 from bsrgan_backend.engine.winograd.network import CONVOLUTIONS, DENSE_BLOCKS, LEAST_CHANNELS, Network
-from bsrgan_backend.engine.winograd.tail import BAND_UNITS, Range, Tail
+from bsrgan_backend.engine.winograd.tail import BAND_UNITS, Range
 from bsrgan_backend.engine.winograd.transforms import Scheme
 from bsrgan_backend.engine.winograd.trunk import Trunk
 from bsrgan_backend.errors import BackendError
@@ -29,13 +31,10 @@ Array = npt.NDArray[np.float32]
 _FLOAT = 4
 
 _AHEAD = 1
-"""Bands of the result that may wait for the sink besides those that the threads work on."""
+"""Bands of the result that may wait for the sink besides those that are worked on."""
 
 KEPT_BYTES = 256_000_000
 """What a preview took is kept: what its pixels go through afterwards would wait for memory otherwise."""
-
-_DELIVERED = "delivered"
-"""Mark of the bands that the sink has taken."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Plan:
 
     Attributes:
         layout: of its features.
-        threads: that work on it.
+        threads: that work on it, each in a process of its own where that can be had.
         band_units: units of the features in a band of the tail.
         spooled: the features lie in a file instead of in memory.
         need_bytes: memory that the run is expected to take at most, without the features if they are spooled.
@@ -90,13 +89,18 @@ def _plan(layout: Layout, architecture: Architecture, threads: int, spooled: boo
     band_units = max(4, min(BAND_UNITS, math.ceil(layout.units / threads)))
     features = 0 if spooled else layout.units * math.prod(layout.shape(architecture.features)) * _FLOAT
     image = layout.height * layout.width * architecture.in_channels * architecture.unshuffle**2 * _FLOAT
-    in_trunk = 2 * features + threads * trunk_room_bytes(layout, architecture)
+    # The crew has a copy of the image.
+    in_trunk = image + 2 * features + threads * trunk_room_bytes(layout, architecture)
     strip = band_units * math.prod(layout.shape(architecture.out_channels)) * 4**architecture.doublings * _FLOAT
-    # A thread's own band stands there twice for a moment: in rows, and put together.
-    bands = math.ceil(layout.units / band_units)
-    strips = 2 * min(bands, threads) + min(_AHEAD, max(0, bands - threads))
+    # One more is on its way to the sink.
+    strips = _strips(layout, threads, band_units) + 1
     in_tail = features + threads * tail_room_bytes(layout, architecture) + strips * strip
     return Plan(layout, threads, band_units, spooled, image + max(in_trunk, in_tail))
+
+
+def _strips(layout: Layout, threads: int, band_units: int) -> int:
+    """Bands for which there is room at once."""
+    return min(math.ceil(layout.units / band_units), threads + _AHEAD)
 
 
 def trunk_room_bytes(layout: Layout, architecture: Architecture) -> int:
@@ -134,15 +138,18 @@ class Runner:
     Args:
         network: the kernels.
         crews: those at work, which runners of one net share.
+        helpers: processes for them, likewise; None for threads.
     """
 
-    def __init__(self, network: Network, crews: list[Crew] | None = None) -> None:
+    def __init__(self, network: Network, crews: list[Crew] | None = None, helpers: Helpers | None = None) -> None:
         self._network = network
         self._crews = [] if crews is None else crews
+        self._helpers = helpers
 
     def shortened(self, blocks: int) -> Runner:
         """The same with the first RRDBs only, for measurements."""
-        return Runner(replace(self._network, dense=self._network.dense[: DENSE_BLOCKS * blocks]))
+        few = replace(self._network, dense=self._network.dense[: DENSE_BLOCKS * blocks])
+        return Runner(few, helpers=self._helpers)
 
     def run(
         self,
@@ -176,14 +183,14 @@ class Runner:
         """
         one = _Picture(self._network, plan, size, sink, on_progress, should_stop)
         with self._first(), blas.one_thread(), _returned_memory(plan.need_bytes):
-            with self._crew(plan.threads, one.look_at_trunk) as crew:
+            with self._crew(plan.threads, one.look_at_trunk, plan) as crew:
                 features = one.trunk(crew, image, spool)
             threads = plan.threads
             while True:
                 # What the threads before had lies in their heaps, where the next ones would not find it.
                 _return_memory(plan.need_bytes)
                 try:
-                    with self._crew(threads, one.look_at_tail) as crew:
+                    with self._crew(threads, one.look_at_tail, plan) as crew:
                         one.tail(crew, features)
                 except MemoryError:
                     if threads == 1:
@@ -196,7 +203,7 @@ class Runner:
     def features(self, plan: Plan, image: Array) -> Array:
         """The trunk alone: (1, C·u², H, W) unshuffled → (1, nf, H, W)."""
         one = _Picture(self._network, plan, image.shape[2:], _no_sink, _no_progress, lambda: False)
-        with self._first(), blas.one_thread(), self._crew(plan.threads, one.look_at_trunk) as crew:
+        with self._first(), blas.one_thread(), self._crew(plan.threads, one.look_at_trunk, plan) as crew:
             units = one.trunk(crew, image, None)
         rows = np.concatenate([plan.layout.unpack(unit, number) for number, unit in enumerate(units)])
         return np.ascontiguousarray(rows.transpose(2, 0, 1)[np.newaxis])
@@ -210,8 +217,13 @@ class Runner:
             yield
 
     @contextlib.contextmanager
-    def _crew(self, threads: int, check: Callable[[Crew], None]) -> Iterator[Crew]:
-        crew = Crew(threads, check)
+    def _crew(self, threads: int, check: Callable[[Crew], None], plan: Plan) -> Iterator[Crew]:
+        crew: Crew | None = None
+        if self._helpers is not None:
+            is_large = plan.need_bytes > KEPT_BYTES
+            crew = self._helpers.crew(threads, check, self._network, is_large=is_large)
+        if crew is None:
+            crew = Threads(threads, check)
         self._crews.append(crew)
         try:
             yield crew
@@ -261,7 +273,8 @@ class _Picture:
         self._should_stop = should_stop
         units, step = plan.layout.units, plan.band_units
         self._bands = [Range(first, min(units, first + step)) for first in range(0, units, step)]
-        self._strips: dict[int, Array] = {}
+        self._in_work: Bands | None = None
+        self._first = 0
         self._delivered = 0
         architecture = network.architecture
         self._trunk_share = planning.block_macs(architecture) * architecture.blocks + planning.join_macs(architecture)
@@ -274,25 +287,21 @@ class _Picture:
         self._report(0.0, 0)
         shape = (plan.layout.units, *plan.layout.shape(architecture.features))
         folder = spool if plan.spooled else None
-        features, kept = (staging.allocate(shape, folder) for _ in range(2))
-        Trunk(self._network, plan.layout, image[0], features, kept).run(crew)
+        features, kept = (crew.allocate(shape, folder) for _ in range(2))
+        crew.run(Trunk(self._network, plan.layout, image[0], features, kept))
         return features
 
     def tail(self, crew: Crew, features: Array) -> None:
         """Give the result to the sink."""
-        tails = [Tail(self._network, self._plan.layout) for _ in range(crew.threads)]
+        architecture, layout = self._network.architecture, self._plan.layout
+        factor = 2**architecture.doublings
+        rows = self._plan.band_units * layout.tile * factor
+        count = _strips(layout, crew.threads, self._plan.band_units)
+        strips = crew.allocate((count, rows, layout.width * factor, architecture.out_channels), None)
         # An attempt with more threads may have come some way.
-        self._strips.clear()
-        first = self._delivered
-
-        def work(number: int) -> None:
-            for index in range(first + number, len(self._bands), crew.threads):
-                # The sink may be slower than the threads, and strips are large.
-                crew.await_mark(_DELIVERED, index - crew.threads - _AHEAD)
-                self._strips[index] = tails[number].run(features, self._bands[index], crew.step)
-
-        crew.mark(_DELIVERED, first)
-        crew.run(work)
+        self._first = self._delivered
+        self._in_work = Bands(self._network, layout, self._bands[self._first :], features, strips)
+        crew.run(self._in_work)
         self._deliver(crew)
         self._report_tail()
 
@@ -330,15 +339,15 @@ class _Picture:
 
     def _deliver(self, crew: Crew) -> None:
         """Give the strips that are next to the sink, without what the picture had been padded with."""
-        architecture = self._network.architecture
+        architecture, work = self._network.architecture, self._in_work
         factor = 2**architecture.doublings * self._plan.layout.tile
         height, width = (side * architecture.scale for side in self._size)
-        while (strip := self._strips.pop(self._delivered, None)) is not None:
+        while work is not None and work.is_ready(self._delivered - self._first, crew):
+            band = self._bands[self._delivered]
+            first, last = (min(height, end * factor) for end in (band.first, band.stop))
+            strip = work.take(self._delivered - self._first, last - first, width, crew)
             if not is_finite(strip):
                 raise BackendError("MODEL_LOAD", NO_NUMBERS)
-            first = self._bands[self._delivered].first * factor
-            own = strip[: max(0, height - first), :width]
-            if own.size:
-                self._sink(first, np.ascontiguousarray(own))
+            if strip.size:
+                self._sink(first, strip)
             self._delivered += 1
-            crew.mark(_DELIVERED, self._delivered)

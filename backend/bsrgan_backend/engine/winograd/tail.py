@@ -1,4 +1,4 @@
-"""The tail: bands of the features' units are enlarged by as many threads as there are, one band each.
+"""The tail: bands of the features' units are enlarged by as many members of a crew as there are, one band each.
 
 A band begins and ends a few units early and late, as far as its convolutions reach; what they give there is not
 computed where nothing of the band needs it.
@@ -40,7 +40,7 @@ class Range:
 
 
 class Tail:
-    """A thread's room for bands, one after the other.
+    """A member's room for bands, one after the other.
 
     Args:
         network: the kernels.
@@ -62,23 +62,22 @@ class Tail:
         self._before_last = _Stage(wide, network.before_last, workspace, is_rectified=True)
         self._last = _Stage(wide, network.last, workspace, is_rectified=False)
 
-    def run(self, features: Array, band: Range, step: Callable[[], None]) -> Array:
+    def run(self, features: Array, band: Range, step: Callable[[], None], result: Array) -> None:
         """A band of the result.
 
         Args:
             features: (units, panels, m, m, nf, columns) of the whole picture.
             band: of their units.
             step: called every few milliseconds; may raise.
-
-        Returns:
-            Its rows, (rows, fW, C_out) float32, f = 2 ** doublings.
+            result: (rows or more, fW, C_out), f = 2 ** doublings; the rows are written.
         """
         wanted = self._enlarged(band)
         units = self._last.run(self._before_last_units(features, wanted, step), wanted)
-        own = (unit[..., : self._channels, :] for unit in units)
-        return np.concatenate(
-            [self.result_layout.unpack(unit, number) for number, unit in enumerate(own, wanted.first)]
-        )
+        first = 0
+        for number, unit in enumerate(units, wanted.first):
+            rows = self.result_layout.unpack(unit[..., : self._channels, :], number)
+            result[first : first + len(rows)] = rows
+            first += len(rows)
 
     def _enlarged(self, band: Range) -> Range:
         factor = self.result_layout.panels // self._layout.panels

@@ -1,19 +1,21 @@
-"""The trunk, row by row: every thread takes the next stage of the net and follows the one before down the picture.
+"""The trunk, row by row: every member of a crew takes the next stage of the net and follows the one before it.
 
 A stage is the first convolution, a dense block, or the last convolution. It replaces the features of the picture in
-place. A dense block stays six units behind the stage before it. So as many stages run at once as there are threads,
+place. A dense block stays six units behind the stage before it. So as many stages run at once as there are members,
 no unit is computed twice, and nothing is waited for but the beginning.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bsrgan_backend.engine.winograd.convolution import Convolution, Workspace
-from bsrgan_backend.engine.winograd.crew import Crew
+from bsrgan_backend.engine.winograd.crew import Member
 from bsrgan_backend.engine.winograd.dense import Dense
 from bsrgan_backend.engine.winograd.layout import Layout
 from bsrgan_backend.engine.winograd.network import DENSE_BLOCKS, Network
@@ -26,7 +28,7 @@ class _Turn:
     """A stage among the others; see `dense.Turn`."""
 
     stage: int
-    crew: Crew
+    crew: Member
 
     def await_unit(self, unit: int) -> None:
         if self.stage:
@@ -52,27 +54,41 @@ class Trunk:
     def __init__(self, network: Network, layout: Layout, image: Array, features: Array, kept: Array) -> None:
         self._network = network
         self._layout = layout
-        self._image = image
-        self._features = features
-        self._kept = kept
+        self._given = (image, features, kept)
+        self._image, self._features, self._kept = (np.asarray(array) for array in self._given)
 
-    def run(self, crew: Crew) -> None:
-        """Fill the features; the crew's marks say for every stage, by its number, which unit it has written."""
+    def order(self) -> tuple[dict[str, Any], Sequence[Array]]:
+        """What makes the same work in another process: words for it, and arrays."""
+        return {"dense": len(self._network.dense)}, self._given
 
-        def work(number: int) -> None:
-            workspace = Workspace(self._layout, self._network.most_outputs)
-            dense = Dense(self._layout, self._network.architecture, workspace)
-            for stage in range(number, self._network.stages, crew.threads):
-                turn = _Turn(stage, crew)
-                if stage == 0:
-                    self._head(workspace, turn)
-                elif stage == self._network.stages - 1:
-                    self._join(workspace, turn)
-                else:
-                    kernels = self._network.dense[stage - 1]
-                    dense.run(kernels, (stage - 1) % DENSE_BLOCKS, self._features, self._kept, turn)
+    @classmethod
+    def ordered(cls, network: Network, layout: Layout, words: dict[str, Any], arrays: Sequence[Array]) -> Trunk:
+        """The work that `order` has told of."""
+        return cls(replace(network, dense=network.dense[: words["dense"]]), layout, *arrays)
 
-        crew.run(work)
+    @property
+    def layout(self) -> Layout:
+        """Of the picture."""
+        return self._layout
+
+    @property
+    def marks(self) -> int:
+        """One for every stage: which unit it has written."""
+        return self._network.stages
+
+    def work(self, number: int, crew: Member) -> None:
+        """Do one member's part of filling the features."""
+        workspace = Workspace(self._layout, self._network.most_outputs)
+        dense = Dense(self._layout, self._network.architecture, workspace)
+        for stage in range(number, self._network.stages, crew.threads):
+            turn = _Turn(stage, crew)
+            if stage == 0:
+                self._head(workspace, turn)
+            elif stage == self._network.stages - 1:
+                self._join(workspace, turn)
+            else:
+                kernels = self._network.dense[stage - 1]
+                dense.run(kernels, (stage - 1) % DENSE_BLOCKS, self._features, self._kept, turn)
 
     def _head(self, workspace: Workspace, turn: _Turn) -> None:
         head = Convolution(self._layout, self._network.head, workspace)
