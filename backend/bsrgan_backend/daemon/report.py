@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -72,7 +73,7 @@ class Reporter:
             "running": len(jobs.running()),
             "sessions": len(self._ledger.sessions),
             "rss_bytes": rss_bytes(os.getpid()),
-            "worker_rss_bytes": (rss_bytes(worker.pid) or facts.rss_bytes) if worker is not None else 0,
+            "worker_rss_bytes": (worker_bytes(worker.pid) or facts.rss_bytes) if worker is not None else 0,
             "worker_pid": worker.pid if worker is not None else 0,
             "spool_bytes": self._spool.reserved_bytes,
             "log": str(log_file(root)),
@@ -81,6 +82,23 @@ class Reporter:
             "worker_restarts": self._dispatcher.crashes.count,
             "protocol_errors": self._ledger.sessions.protocol_errors,
         }
+
+
+def worker_bytes(pid: int) -> int:
+    """Resident memory of a worker, with what its helpers have for themselves; 0 where it cannot be read."""
+    helpers: list[int] = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            helpers += map(int, children.read_text().split())
+    return rss_bytes(pid) + sum(map(_private_bytes, helpers))
+
+
+def _private_bytes(pid: int) -> int:
+    try:
+        resident, common = map(int, Path(f"/proc/{pid}/statm").read_text().split()[1:3])
+    except (OSError, ValueError):
+        return 0
+    return (resident - common) * os.sysconf("SC_PAGE_SIZE")
 
 
 def rss_bytes(pid: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bsrgan_backend.cli.benching import watching
 from bsrgan_backend.cli.benching.peers import runner
 from bsrgan_backend.engine import processor
 from bsrgan_backend.engine.engine import Engine
@@ -32,8 +33,15 @@ def load(request: runner.Request, _tensors: runner.Tensors, image: runner.Array)
     weights = ModelStore(path.parent).load(path.stem)
     engine = processor.load(weights, Path(request["cache"]), threads=request["threads"], precision=request["precision"])
     facts = engine.facts
+    watch = watching.Watch(engine)
+
+    def run() -> runner.Array:
+        with watch:
+            return whole(engine, image)
+
     return {
-        "run": lambda: whole(engine, image),
+        "run": run,
+        "taken_bytes": lambda: watch.taken_bytes,
         "versions": {"paddlepaddle": VERSION},
         "note": f"{facts.engine} by {facts.engine_version}",
         "precision": facts.precision,

@@ -6,10 +6,8 @@ python -m bsrgan_backend.cli.benching.memory_run '{"model": "ROOT/models/ID.safe
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from bsrgan_backend.cli.benching import watching
 from bsrgan_backend.cli.benching.peers import runner
 from bsrgan_backend.engine import engine, host, paddle_engine, processor
 from bsrgan_backend.engine.engine import Engine
@@ -31,7 +30,6 @@ MODULE = "bsrgan_backend.cli.benching.memory_run"
 Loaded = paddle_engine.PaddleEngine | processor.ProcessorEngine
 _SMALL_PX = 16
 _WAVE_PX = 9.0
-_LOOK_S = 0.1
 
 
 def measure(request: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +56,7 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     host.return_memory()
     base = runner.resident_bytes()
     runner.forget_peak()
-    with _Watch(network) as watch:
+    with watching.Watch(network) as watch:
         seconds = _run(spec, network)
     return {
         "expected": max(preparing_bytes(spec.size, spec.layout), held + plan.need_bytes),
@@ -68,36 +66,6 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
         "precision": network.facts.precision,
         "seconds": seconds,
     }
-
-
-class _Watch:
-    """Looks at the memory of this process and of those that share its pictures, while it is open.
-
-    What the system keeps of this process's own peak is more exact, but says nothing of theirs.
-
-    Attributes:
-        taken_bytes: at the most, on top of what was there before.
-    """
-
-    def __init__(self, network: Loaded) -> None:
-        helpers = network.helper_pids if isinstance(network, processor.ProcessorEngine) else []
-        self._pids = [os.getpid(), *helpers]
-        self._base = host.own_memory_bytes(self._pids)
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-        self.taken_bytes = 0
-
-    def __enter__(self) -> _Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._is_over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._is_over.wait(_LOOK_S):
-            self.taken_bytes = max(self.taken_bytes, host.own_memory_bytes(self._pids) - self._base)
 
 
 def _spec(request: dict[str, Any], scale: int) -> jobs.JobSpec:
