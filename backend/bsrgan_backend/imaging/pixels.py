@@ -115,11 +115,13 @@ def split(block: Pixels) -> tuple[Floats, Floats | None]:
     colours = 1 if block.shape[2] < 3 else 3
     colour = _to_unit(block[..., :colours])
     alpha = None if block.shape[2] == colours else _to_unit(block[..., colours])
+    is_float = block.dtype.kind == "f"
     if alpha is not None:
-        _require_finite(alpha)
+        if is_float:
+            _require_finite(alpha)
         colour[~(alpha > 0.0)] = 0.0
-    _require_finite(colour)
-    if block.dtype.kind == "f":
+    if is_float:
+        _require_finite(colour)
         np.clip(colour, 0.0, 1.0, out=colour)
         if alpha is not None:
             np.clip(alpha, 0.0, 1.0, out=alpha)
@@ -209,14 +211,17 @@ def narrow(colour: Floats, channels: int) -> Floats:
 
 def _to_unit(values: Pixels) -> Floats:
     if values.dtype.kind == "u":
-        unit: Floats = values.astype(np.float32) / np.float32(255 if values.dtype.itemsize == 1 else 65535)
+        # In one pass: a whole picture in between would cost more than the division.
+        top = np.float32(255 if values.dtype.itemsize == 1 else 65535)
+        unit: Floats = np.divide(values, top, dtype=np.float32)
         return unit
     return values.astype(np.float32)
 
 
 def _from_unit(values: Floats, layout: PixelFormat) -> Pixels:
     # fmax and not clip, which lets NaN through: casting NaN to an integer is undefined.
-    clamped: Floats = np.minimum(np.fmax(values, np.float32(0.0)), np.float32(1.0))
+    clamped: Floats = np.fmax(values, np.float32(0.0))
+    np.minimum(clamped, np.float32(1.0), out=clamped)
     if layout.top == 1:
         return clamped
     clamped *= np.float32(layout.top)
