@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -244,6 +245,40 @@ def test_rows_are_written_while_the_network_works(monkeypatch):
 
     monkeypatch.setattr(preview.spool, "write_rows", noted)
     check(noise(90, 90, 3), (360, 360), Rectangle(20, 300, 64, 32), Waiting())
+
+
+def test_what_the_network_does_not_see_is_not_looked_at():
+    """Values far from the rectangle, sent with a wide margin, neither fail the preview nor change it."""
+    block = noise(900, 900, 3, "f4")
+    place = Place.around((900, 900), (1800, 1800), Rectangle(900, 900, 32, 32), 300)
+    expected, _ = run(block, place)
+    block[place.part.top, place.part.left] = np.nan
+    np.testing.assert_array_equal(run(block, place)[0], expected)
+
+
+def test_nothing_is_written_after_the_end(monkeypatch):
+    """When the network fails, what was begun beside it is over before the files may be closed."""
+    writing, write = [], preview.spool.write_rows
+
+    def slow(*args):
+        writing.append(True)
+        time.sleep(0.1)
+        write(*args)
+        writing.pop()
+        return 0
+
+    class Failing(Network):
+        """Gives its rows and fails then."""
+
+        def upscale(self, image, sink, **options):
+            """As the engine's."""
+            super().upscale(image, sink, **options)
+            raise BackendError("DEVICE", "The card is gone.")
+
+    monkeypatch.setattr(preview.spool, "write_rows", slow)
+    with pytest.raises(BackendError, match="card"):
+        run(noise(90, 90, 3), Place.around((90, 90), (360, 360), Rectangle(0, 0, 64, 64)), Failing())
+    assert not writing
 
 
 def test_a_cancel_is_obeyed():

@@ -11,14 +11,16 @@ holes a little.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +38,8 @@ from bsrgan_wire import limits
 from bsrgan_wire.preview import ALIGN_PX, Place, Rectangle
 
 log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
 
 _LANCZOS_REACH = 3.0
 _ENLARGED, _TEXTURED, _BASE = range(3)
@@ -55,7 +59,7 @@ class Order:
     Attributes:
         size: (height, width) of the whole picture.
         out_size: (height, width) that the whole result would have.
-        seen: the part of the picture that was sent.
+        seen: the part of the picture that there is: what was sent, or what of it counts.
         wanted: the rectangle of the result.
         layout: type and channels of both.
         options: as of an upscale job; strength and texture are not used.
@@ -103,28 +107,60 @@ def preview(order: Order, work: Work) -> Finished:
         BackendError: BAD_SHAPE, BAD_PARAM, NONFINITE, HOST_OOM, DISK_FULL or what the engine raises.
     """
     log.info("job: preview %d x %d of %d x %d", *order.wanted.size[::-1], *order.out_size[::-1])
-    colour, alpha = _read(order, work.source)
+    steps = plan(order, work.resident.engine.architecture)
+    # Without alpha nothing counts but what the network sees; colour under alpha 0 is filled from all that was sent.
+    kept = order.seen if order.layout.has_alpha else steps[0].seen
+    colour, alpha = _read(order, work.source, kept)
+    order = replace(order, seen=kept)
     if alpha is not None:
         transparency.fill(colour, alpha)
     work.progress.phase("running")
-    network = _Network(order, work, _hard_edges(order, alpha))
+    network = _Network(order, work, steps, _hard_edges(order, alpha))
     # What can be is made while the network works, and the last rows in two threads: a person waits for every
     # millisecond.
-    with ThreadPoolExecutor(2) as beside:
-        sliders = beside.submit(_for_sliders, order, work, colour, alpha, network.seen)
+    with _Beside() as beside:
+        sliders = beside.begin(lambda: _for_sliders(order, work, colour, alpha, network.seen))
         writing: list[Future[int]] = []
 
-        def write(enlarged: Floats, first: int, last: int, shape: Floats | None) -> None:
+        def write(first: int, enlarged: Floats, shape: Floats | None) -> None:
             for number, fine in ((_ENLARGED, None), (_TEXTURED, sliders.result().fine)):
-                writing.append(beside.submit(_write, order, work, number, (first, last), enlarged, fine, shape))
+                writing.append(
+                    beside.begin(functools.partial(_write, order, work, number, first, enlarged, fine, shape))
+                )
 
         if alpha is None or network.edges is None:
-            network.run(colour, lambda enlarged, first, last: write(enlarged, first, last, sliders.result().alpha))
+            network.run(colour, lambda first, enlarged: write(first, enlarged, sliders.result().alpha))
         else:
-            enlarged = network.run(colour)
-            write(enlarged, 0, order.wanted.size[0], _alpha(order, alpha, sliders.result().alpha, network))
+            enlarged = network.whole(colour)
+            write(0, enlarged, _alpha(order, alpha, sliders.result().alpha, network))
         written = sliders.result().written + sum(one.result() for one in writing)
     return Finished(written, network.seconds)
+
+
+class _Beside:
+    """Two threads for the body of a `with` block, at whose end all that was begun is over: files may be closed then.
+
+    They are kept for the next preview, because a thread's start and end cost a person's milliseconds too.
+    """
+
+    _threads = ThreadPoolExecutor(2, "beside")
+
+    def __init__(self) -> None:
+        self._begun: list[Future[Any]] = []
+
+    def begin(self, work: Callable[[], _Result]) -> Future[_Result]:
+        """Have something done."""
+        future = self._threads.submit(work)
+        self._begun.append(future)
+        return future
+
+    def __enter__(self) -> _Beside:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        wait(self._begun)
 
 
 @dataclass(frozen=True)
@@ -150,35 +186,43 @@ def _for_sliders(order: Order, work: Work, colour: Floats, alpha: Floats | None,
     fine = texture.texture_box(source, floor, order.out_size, order.wanted)
     base = strength.base_box(source, order.out_size, order.wanted)
     shape = None if alpha is None else transparency.enlarge_box(_spread(alpha, order), order.out_size, order.wanted)
-    return _Sliders(fine, shape, _write(order, work, _BASE, (0, order.wanted.size[0]), base, None, shape))
+    return _Sliders(fine, shape, _write(order, work, _BASE, 0, base, None, shape))
 
 
 def _write(
     order: Order,
     work: Work,
     number: int,
-    part: tuple[int, int],
+    top: int,
     colour: Floats,
     fine: Floats | None,
     alpha: Floats | None,
 ) -> int:
-    """Write rows `part` of one of the pictures that the answer holds, one below the other; returns their bytes."""
+    """Write rows of one of the pictures that the answer holds, one below the other; returns their bytes.
+
+    `colour` are the rectangle's rows from `top` on; `fine` and `alpha` are those of all of it.
+    """
     written = 0
-    for first in range(*part, _ROWS):
-        rows = slice(first, min(first + _ROWS, part[1]))
-        values = colour[rows] if fine is None else colour[rows] + fine[rows]
+    for begin in range(0, colour.shape[0], _ROWS):
+        values = colour[begin : begin + _ROWS]
+        first = top + begin
+        rows = slice(first, first + values.shape[0])
+        if fine is not None:
+            values = values + fine[rows]
         block = pixels.join(values, None if alpha is None else alpha[rows], order.layout)
         written += spool.write_rows(work.target, block, number * order.wanted.size[0] + first)
     return written
 
 
-def _read(order: Order, source: int) -> tuple[Floats, Floats | None]:
-    """Colour (H, W, 1 or 3) and alpha (H, W) or None of the part that was sent."""
+def _read(order: Order, source: int, kept: Box) -> tuple[Floats, Floats | None]:
+    """Colour (H, W, 1 or 3) and alpha (H, W) or None of a box of the part that was sent."""
     height, width = order.seen.size
     row_bytes = width * order.layout.pixel_bytes
     spool.require_length(source, height * row_bytes)
-    data = b"".join(band for _first, band in spool.read_bands(source, row_bytes, height))
-    return pixels.split(pixels.unpack(data, width, order.layout))
+    top, left = order.seen.top, order.seen.left
+    data = spool.read_rows(source, row_bytes, kept.top - top, kept.bottom - top)
+    block = pixels.unpack(data, width, order.layout)
+    return pixels.split(block[:, kept.left - left : kept.right - left])
 
 
 def plan(order: Order, architecture: Architecture) -> list[passes.Pass]:
@@ -226,12 +270,12 @@ class _Network:
         edges: weights of `alpha_edges`, for the part that was sent; None where alpha needs no network.
     """
 
-    def __init__(self, order: Order, work: Work, edges: alpha_edges.Weights | None) -> None:
+    def __init__(self, order: Order, work: Work, steps: list[passes.Pass], edges: alpha_edges.Weights | None) -> None:
         self.seconds = 0.0
         self.edges = edges
         self._order = order
+        self._passes = steps
         engine = work.resident.engine
-        self._passes = plan(order, engine.architecture)
         areas = [step.seen.area for step in self._passes] * (1 if edges is None else 2)
         journey = passes.Journey(areas, work.progress.advance)
         options = order.options.engine_options()
@@ -242,24 +286,26 @@ class _Network:
         """What of the picture goes through it."""
         return self._passes[0].seen
 
-    def run(self, image: Floats, on_rows: Callable[[Floats, int, int], None] | None = None) -> Floats:
-        """The rectangle of the result, (height, width, C) float32, of a picture of which `image` was sent.
+    def run(self, image: Floats, on_rows: passes.Take) -> None:
+        """Make the rectangle of the result, of a picture of which there is `image`.
 
-        `on_rows` is given it whenever rows of it, from the first up to but not the last, are there.
+        `on_rows` is given its rows in order, as they come: the index of the first one in the rectangle, and
+        (n, width, C) float32, which it may keep.
         """
-        wanted = self._order.wanted
-        result: Floats = np.empty((*wanted.size, image.shape[2]), np.float32)
-
-        def take(first: int, band: Floats) -> None:
-            row = first - wanted.top
-            last = row + band.shape[0]
-            result[row:last] = band
-            if on_rows is not None:
-                on_rows(result, row, last)
-
+        top = self._order.wanted.top
         started, others = time.monotonic(), self._runner.seconds
-        self._runner.run(_cut(image, self._order.seen, self.seen), self._passes, take)
+        part = _cut(image, self._order.seen, self.seen)
+        self._runner.run(part, self._passes, lambda first, band: on_rows(first - top, band))
         self.seconds += time.monotonic() - started - (self._runner.seconds - others)
+
+    def whole(self, image: Floats) -> Floats:
+        """As `run`, in one array (height, width, C)."""
+        result: Floats = np.empty((*self._order.wanted.size, image.shape[2]), np.float32)
+
+        def keep(first: int, band: Floats) -> None:
+            result[first : first + band.shape[0]] = band
+
+        self.run(image, keep)
         return result
 
 
@@ -284,7 +330,7 @@ def _alpha(order: Order, alpha: Floats, kernel: Floats | None, network: _Network
     """The rectangle's alpha with the network where that is asked for and needed, else the kernel's."""
     if kernel is None or network.edges is None:
         return kernel
-    values = network.run(alpha[..., None])[..., 0]
+    values = network.whole(alpha[..., None])[..., 0]
     plane, weights = _spread(alpha, order), _spread(network.edges, order)
     return alpha_edges.merge(values, kernel, plane, weights, order.out_size, order.wanted)
 
