@@ -79,6 +79,17 @@ class Link:
         except OSError as error:
             raise LinkClosed(str(error)) from error
 
+    def send_all(self, messages: Sequence[dict[str, Any]]) -> None:
+        """Send messages without files at once: the other process wakes for them once.
+
+        Raises:
+            LinkClosed: as `send`.
+        """
+        try:
+            self.sock.sendall(b"".join(_frame(message) for message in messages))
+        except OSError as error:
+            raise LinkClosed(str(error)) from error
+
     def receive(self) -> list[tuple[dict[str, Any], list[int]]]:
         """Read what is there (a blocking socket waits until something is) and return the complete messages.
 

@@ -48,6 +48,13 @@ def receive_for_ever(line):
         line.receive()
 
 
+def test_messages_sent_at_once_arrive_at_once(ends):
+    """The receiver wakes once for messages that belong together, and gets them in order."""
+    ours, other = ends
+    ours.send_all([{"t": "a"}, {"t": "b", "n": 2}])
+    assert other.receive() == [({"t": "a"}, []), ({"t": "b", "n": 2}, [])]
+
+
 def test_messages_arrive_in_order_and_whole(ends):
     """What one end sends, the other receives, also when it comes in one piece or is longer than a read."""
     ours, other = ends

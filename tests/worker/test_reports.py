@@ -107,6 +107,18 @@ def test_every_phase_begins_with_a_message(progress, sent):
     assert [message["phase"] for message in sent] == ["loading", "finishing"]
 
 
+def test_the_last_phase_travels_with_the_answer():
+    """The supervisor reads both at once, the phase first: nobody wakes for the phase alone."""
+    ours, theirs = link.pair()
+    other = link.Link(theirs)
+    Outbox(ours, lambda: None).send(reports.finishing("j"), {"t": "done"})
+    (phase, _), (answer, _) = other.receive()
+    assert (phase["t"], phase["job"], phase["phase"], phase["done"]) == ("progress", "j", "finishing", 0)
+    assert answer == {"t": "done"}
+    ours.close()
+    other.close()
+
+
 def test_a_closed_line_is_the_end():
     """Sending to a supervisor that is gone calls what ends the process, and raises nothing."""
     ours, theirs = link.pair()

@@ -30,11 +30,11 @@ class Outbox:
         self._lock = threading.Lock()  # protects the link's sending side
         self.closed = closed
 
-    def send(self, message: dict[str, Any]) -> None:
-        """Send a message; a closed line is not an error here but the end of this process."""
+    def send(self, *messages: dict[str, Any]) -> None:
+        """Send messages at once; a closed line is not an error here but the end of this process."""
         try:
             with self._lock:
-                self._link.send(message)
+                self._link.send_all(messages)
         except LinkClosed:
             self.closed()
 
@@ -65,6 +65,13 @@ class Heartbeat:
                 self._change.wait_for(lambda: self._jobs > 0)
             self._outbox.send({"t": "memory", "rss": process.resident_bytes()})
             time.sleep(_HEARTBEAT_S)
+
+
+def finishing(job: str) -> dict[str, Any]:
+    """The message that a job's last phase begins, for a job whose answer is ready to go with it."""
+    told: list[dict[str, Any]] = []
+    Progress(job, told.append).phase("finishing")
+    return told[0]
 
 
 class Progress:

@@ -17,7 +17,7 @@ from bsrgan_backend.errors import BackendError
 from bsrgan_backend.link import Link, LinkClosed
 from bsrgan_backend.worker import tasks
 from bsrgan_backend.worker.inbox import WARM_UP, Inbox, Run
-from bsrgan_backend.worker.reports import Heartbeat, Outbox, Progress
+from bsrgan_backend.worker.reports import Heartbeat, Outbox, Progress, finishing
 from bsrgan_backend.worker.residency import Residency, Resident
 from bsrgan_backend.worker.work import Cancelled, Finished, ShouldStop, Work
 from bsrgan_wire.errors import CODES
@@ -92,6 +92,9 @@ class Service:
         for descriptor in run.files:
             os.close(descriptor)
         self._answer(run, answer)
+        if answer["t"] == "done":
+            # Said last: a client waits for the answer, and nobody for the log.
+            log.info("job done in %.3f s, engine %.3f s", answer["seconds"], answer["engine_seconds"])
 
     def _listen(self) -> None:
         try:
@@ -140,7 +143,7 @@ class Service:
             run.answered = True
             self._runs.pop(run.job, None)
         self._heartbeat.end()
-        self._outbox.send(message)
+        self._outbox.send(*([finishing(run.job)] if message["t"] == "done" else []), message)
 
     def _outcome(self, run: Run) -> dict[str, Any]:
         """Do a job and say how it ended. The boundary of the worker: nothing unexpected gets past it."""
@@ -171,10 +174,8 @@ class Service:
             run.in_engine = True
         should_stop = run.cancelled.is_set if run.is_urgent else self._yielding(run, progress)
         finished = task.run(order, Work(source, target, progress, should_stop, resident, self._scratch))
-        progress.phase("finishing")
         seconds = time.monotonic() - started - run.paused_s
         engine_seconds = max(0.0, finished.engine_seconds - run.paused_s)
-        log.info("job done in %.3f s, engine %.3f s", seconds, engine_seconds)
         if resident:
             engine_notes = resident.engine.notes
             notes = [*notes, *engine_notes[: resident.loading_notes], *engine_notes[said:]]

@@ -23,7 +23,7 @@ class Work:
     Attributes:
         source: descriptor of the input's pixels; its length is not checked yet.
         target: descriptor of the file for the result; a task writes every byte of it.
-        progress: told how far it is; the service begins the phase "loading" and ends with "finishing".
+        progress: told how far it is; the service begins the phase "loading" and answers with "finishing".
         should_stop: asked between pieces of work; when it says True the task raises `Cancelled`.
         model: the loaded model; None for a task that needs none.
         scratch: folder for intermediate data that are large; None to keep them in memory.
