@@ -6,6 +6,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable
 
+from bsrgan_wire import checksum
 from bsrgan_wire.codec import Buffer
 from bsrgan_wire.errors import FrameError, WireError
 from bsrgan_wire.messages import Chunk, Fetch
@@ -103,7 +104,7 @@ class Download:
             self._note_damage()
         else:
             self._damaged_once = False
-            self._advance(memoryview(payload).cast("B"))
+            self._advance(memoryview(payload).cast("B"), chunk.crc)
 
     def _piece_bytes(self, offset: int) -> int:
         """Whole rows where a row fits into a piece, else the rest of the row or as much of it as fits."""
@@ -126,9 +127,9 @@ class Download:
             self._is_damaged = False
             self._asked = self._position
 
-    def _advance(self, pixels: memoryview) -> None:
+    def _advance(self, pixels: memoryview, crc: int) -> None:
         self._position += len(pixels)
-        self._crc = zlib.crc32(pixels, self._crc)
+        self._crc = checksum.joined(self._crc, crc, len(pixels))
         if self._position > self._delivered:
             self._deliver(pixels)
             self._delivered, self._delivered_crc = self._position, self._crc

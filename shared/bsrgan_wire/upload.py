@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 
+from bsrgan_wire import checksum
 from bsrgan_wire.codec import Buffer
 from bsrgan_wire.errors import FrameError
 from bsrgan_wire.messages import Commit, Put
@@ -68,7 +69,7 @@ class Upload:
         put = Put(job=self._job, offset=self._offset, length=len(piece), crc=zlib.crc32(piece))
         crc = self._crcs[self._offset]
         self._offset += len(piece)
-        self._crcs[self._offset] = zlib.crc32(piece, crc)
+        self._crcs[self._offset] = checksum.joined(crc, put.crc, put.length)
         self.credit -= 1
         return put, piece
 

@@ -19,7 +19,7 @@ from bsrgan_backend.daemon.sessions import Session
 from bsrgan_backend.daemon.spool import Spool
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.settings import Settings
-from bsrgan_wire import codec, limits
+from bsrgan_wire import checksum, codec, limits
 from bsrgan_wire.codec import Buffer, Envelope
 from bsrgan_wire.errors import CODES, FrameError
 from bsrgan_wire.messages import (
@@ -264,7 +264,7 @@ class Desk:
             job.input.write(put.offset, payload)
         except BackendError as error:
             raise self._spoiled(job, error.code, error.detail, error.text) from None
-        job.crc = zlib.crc32(payload, job.crc)
+        job.crc = checksum.joined(job.crc, put.crc, put.length)
         job.received += put.length
         # Each piece is on the disk before the next is read, so its credit is free again; what a client sends
         # beyond it waits in its own connection, bounded by RCVHWM.
