@@ -138,6 +138,30 @@ def test_progress_never_goes_backwards():
     ]  # fmt: skip
 
 
+class File:
+    """A spool file that only notes its end."""
+
+    is_open = True
+
+    def close(self):
+        """As a spool file's."""
+        self.is_open = False
+
+
+def test_files_are_freed_after_the_change_when_asked():
+    """A result needs no input any more and an ended job no file, but a client need not wait until they are freed."""
+    one = job(state="running")
+    source, target = one.input, one.output = File(), File()
+    one.move("ready")
+    assert (source.is_open, target.is_open) == (True, True)
+    one.tidy()
+    assert (source.is_open, target.is_open) == (False, True)
+    one.move("released")
+    one.tidy()
+    assert not target.is_open
+    assert (one.input, one.output) == (None, None)
+
+
 def test_ended_jobs_are_remembered_for_a_while():
     """Late questions about an ended job get an answer, but memory is bounded."""
     table = JobTable()

@@ -119,7 +119,7 @@ class Job:
         return (self.crc, self.received, self.submit.width, self.submit.height, self.submit.channels)
 
     def move(self, state: str, code: str = "", text: str = "") -> None:
-        """Change the state; files that the new state does not need are freed.
+        """Change the state; `tidy` then frees the files that the new one does not need.
 
         Raises:
             ValueError: there is no such step; a bug of the caller.
@@ -130,9 +130,12 @@ class Job:
         self.code, self.text = code, text
         self.cancel_by = None
         self.progress_is_new = False
-        if state not in LIVE:
+
+    def tidy(self) -> None:
+        """Free the files that the state does not need; call it after every change."""
+        if self.state not in LIVE:
             self._free("input")
-        if state in ENDED:
+        if self.state in ENDED:
             self._free("output")
 
     def _free(self, name: str) -> None:

@@ -44,9 +44,11 @@ class Ledger:
         job.touched = self._clock()
         self.done += state == "ready"
         self.failed += state == "failed"
-        log.info("job %s %s%s", job.id[:8], state, f" {code}" if code else "")
         self.jobs.settle(job)
         self.tell(job, ref)
+        # What a client does not wait for comes after what it is told.
+        job.tidy()
+        log.info("job %s %s%s", job.id[:8], state, f" {code}" if code else "")
 
     def tell(self, job: Job, ref: int = 0) -> None:
         """Send a job's STATE to its session, if that exists."""

@@ -181,12 +181,12 @@ class Desk:
         except BackendError as error:
             raise Refusal(error.code, error.text, error.detail, submit.job) from None
         self._ledger.jobs.add(job)
+        self._accept(session, job, envelope.seq)
         log.info(
             "job %s: %d x %d x %d %s to %d x %d, model %s",
             *(job.id[:8], submit.width, submit.height, submit.channels, submit.dtype),
             *(submit.out_width, submit.out_height, job.model),
         )
-        self._accept(session, job, envelope.seq)
         # The worker starts while the pixels arrive.
         self._dispatcher.wake()
 
@@ -346,6 +346,7 @@ class Desk:
         """End a job that nobody wants any more, whatever its state."""
         if job.state == "ready":
             job.move("released")
+            job.tidy()
             self._ledger.jobs.settle(job)
         elif job.state not in ENDED:
             self._dispatcher.cancel(job)
