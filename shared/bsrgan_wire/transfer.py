@@ -24,7 +24,6 @@ from bsrgan_wire.messages import (
     Message,
     Progress,
     Release,
-    Released,
     State,
 )
 from bsrgan_wire.request import JobRequest
@@ -276,10 +275,13 @@ class Transfer:
     # --- the end ---------------------------------------------------------------------------------------------
 
     def _release(self) -> None:
-        """Free the daemon's copy; if that fails, its time limit does it."""
+        """Free the daemon's copy; if that fails, its time limit does it.
+
+        RELEASED is not waited for: it says nothing that the caller needs, and whoever receives next drops it.
+        """
         with contextlib.suppress(ConnectionLost, WireError):
             self._session.send(Release(job=self.job))
-            self._await_farewell((Released, Error))
+            self._session.connection.flush(TICK_S)
 
     def _cancel(self) -> None:
         with contextlib.suppress(ConnectionLost, WireError):
