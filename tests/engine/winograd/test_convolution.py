@@ -25,7 +25,7 @@ def in_units(layout, image):
 
 def streamed(layout, image, weight, bias, times=1):
     """The convolution, unit by unit; the last of several pictures through the same room."""
-    workspace = Workspace(layout, weight.shape[0])
+    workspace = Workspace(layout.scheme, layout.columns, weight.shape[0])
     one = Convolution(layout, kernel(layout.scheme, weight, bias), workspace)
     for _time in range(times):
         one.restart()
@@ -53,7 +53,7 @@ def test_the_rectifier_keeps_a_fifth_of_what_is_negative(height, width, scheme):
     layout = Layout.of(height, width, scheme)
     values = noise(*layout.shape(3))
     wanted = np.where(values < 0, np.float32(0.2) * values, values)
-    Workspace(layout, 3).rectify(values)
+    Workspace(scheme, layout.columns, 3).rectify(values)
     assert np.array_equal(values, wanted)
 
 

@@ -15,9 +15,6 @@ _SLOPE = np.float32(0.2)
 _MOST_OUTPUTS = 32
 """Rows of one product: OpenBLAS has a faster way for small ones, and keeps twice as many only just out of it."""
 
-_TOGETHER = 2
-"""Most panels in one call: between calls threads wait for one another (Python's lock), and more leave the cache."""
-
 _WINDOWS = 3
 """Units that fit into a source's rows before the last ones are carried to the front again."""
 
@@ -25,11 +22,6 @@ _WINDOWS = 3
 def source_rows(scheme: Scheme) -> int:
     """Rows of samples that a source holds."""
     return scheme.tile * _WINDOWS + _kept(scheme)
-
-
-def together(layout: Layout) -> int:
-    """Panels of a picture that one call takes."""
-    return min(layout.panels, _TOGETHER)
 
 
 def _kept(scheme: Scheme) -> int:
@@ -103,17 +95,17 @@ class Workspace:
     """A thread's room for products.
 
     Args:
-        layout: of the widest picture.
+        scheme: of the convolutions.
+        columns: of a panel.
         channels: most that a convolution gives.
     """
 
-    def __init__(self, layout: Layout, channels: int) -> None:
-        self._scheme = scheme = layout.scheme
+    def __init__(self, scheme: Scheme, columns: int, channels: int) -> None:
+        self._scheme = scheme
         tile, seen = scheme.tile, scheme.seen
-        values = together(layout) * channels * layout.columns
-        self._products = np.empty(seen * seen * values, np.float32)
-        self._halves = np.empty(seen * tile * values, np.float32)
-        self._sloped = np.empty(tile * tile * values, np.float32)
+        self._products = np.empty(seen * seen * channels * columns, np.float32)
+        self._halves = np.empty(seen * tile * channels * columns, np.float32)
+        self._sloped = np.empty(tile * tile * channels * columns, np.float32)
 
     def convolve(self, kernel: Kernel, factors: Array, result: Array) -> None:
         """One unit of a convolution's result.
@@ -123,31 +115,25 @@ class Workspace:
             factors: (panels, seen, seen, C or more, columns).
             result: (panels, m, m, O, columns), written.
         """
-        for first in range(0, factors.shape[0], _TOGETHER):
-            some = slice(first, first + _TOGETHER)
-            self._convolve_some(kernel, factors[some], result[some])
-
-    def _convolve_some(self, kernel: Kernel, factors: Array, result: Array) -> None:
-        scheme, panels, columns, outputs = self._scheme, factors.shape[0], factors.shape[-1], kernel.outputs
+        scheme, columns, outputs = self._scheme, factors.shape[-1], kernel.outputs
         tile, seen = scheme.tile, scheme.seen
-        values = outputs * columns
-        products = self._products[: panels * seen * seen * values].reshape(panels, seen * seen, outputs, columns)
+        products = self._products[: seen * seen * outputs * columns].reshape(seen * seen, outputs, columns)
         parts = outputs // _MOST_OUTPUTS if outputs % _MOST_OUTPUTS == 0 else 1
+        parted = products.reshape(seen * seen, parts, -1, columns)
         weights = kernel.factors.reshape(seen * seen, parts, -1, kernel.inputs)
-        given = factors.reshape(panels, seen * seen, 1, -1, columns)[:, :, :, : kernel.inputs]
-        np.matmul(weights, given, out=products.reshape(panels, seen * seen, parts, -1, columns))
-        products[:, scheme.constant] += kernel.bias
-        halves = self._halves[: panels * seen * tile * values].reshape(panels, seen, tile, values)
-        np.matmul(scheme.result, products.reshape(panels, seen, seen, values), out=halves)
-        np.matmul(scheme.result, halves.swapaxes(1, 2), out=result.reshape(panels, tile, tile, values))
+        halves = self._halves[: seen * tile * outputs * columns].reshape(seen, tile, outputs * columns)
+        for given, wanted in zip(factors, result, strict=True):
+            np.matmul(weights, given.reshape(seen * seen, 1, -1, columns)[:, :, : kernel.inputs], out=parted)
+            products[scheme.constant] += kernel.bias
+            np.matmul(scheme.result, products.reshape(seen, seen, -1), out=halves)
+            np.matmul(scheme.result, halves.swapaxes(0, 1), out=wanted.reshape(tile, tile, -1))
 
     def rectify(self, values: Array) -> None:
         """The leaky rectifier of the net, in place: (panels, m, m, channels, columns)."""
-        for first in range(0, values.shape[0], _TOGETHER):
-            some = values[first : first + _TOGETHER]
-            sloped = self._sloped[: some.size].reshape(some.shape)
-            np.multiply(some, _SLOPE, out=sloped)
-            np.maximum(some, sloped, out=some)
+        for panel in values:
+            sloped = self._sloped[: panel.size].reshape(panel.shape)
+            np.multiply(panel, _SLOPE, out=sloped)
+            np.maximum(panel, sloped, out=panel)
 
 
 class Convolution:

@@ -15,7 +15,7 @@ from bsrgan_backend.engine import host, planning
 from bsrgan_backend.engine.engine import NO_NUMBERS, TOO_LITTLE_MEMORY, OnProgress, Sink, Stopped, is_finite
 from bsrgan_backend.engine.winograd import blas
 from bsrgan_backend.engine.winograd.bands import Bands
-from bsrgan_backend.engine.winograd.convolution import source_rows, together
+from bsrgan_backend.engine.winograd.convolution import source_rows
 from bsrgan_backend.engine.winograd.crew import Crew, Threads
 from bsrgan_backend.engine.winograd.helpers import Helpers
 from bsrgan_backend.engine.winograd.layout import Layout
@@ -115,21 +115,19 @@ def trunk_room_bytes(layout: Layout, architecture: Architecture) -> int:
 def tail_room_bytes(layout: Layout, architecture: Architecture) -> int:
     """Memory of a thread in the tail: every convolution's rows, factors and result, and what doublings give."""
     nf, tile, seen = architecture.features, layout.tile, layout.scheme.seen
-    wide = layout
     stage = nf * (seen * source_rows(layout.scheme) + seen**2 + tile**2)
     enlarged = layout.tiles
     total = 0
     for _doubling in range(architecture.doublings):
         enlarged *= 2
-        wide = wide.doubled()
         total += enlarged * (stage + nf * tile**2)
-    return (total + enlarged * (2 * stage - nf * tile**2)) * _FLOAT + _workspace_bytes(wide, architecture)
+    return (total + enlarged * (2 * stage - nf * tile**2)) * _FLOAT + _workspace_bytes(layout, architecture)
 
 
 def _workspace_bytes(layout: Layout, architecture: Architecture) -> int:
     tile, seen = layout.tile, layout.scheme.seen
-    channels = max(LEAST_CHANNELS, architecture.features, architecture.growth)
-    return together(layout) * layout.columns * (seen**2 + seen * tile + tile**2) * channels * _FLOAT
+    in_panel = seen**2 + seen * tile + tile**2
+    return layout.columns * in_panel * max(LEAST_CHANNELS, architecture.features, architecture.growth) * _FLOAT
 
 
 class Runner:

@@ -54,7 +54,7 @@ class Tail:
         for _doubling in network.doublings:
             wide = wide.doubled()
         self.result_layout = wide
-        workspace = Workspace(wide, network.most_outputs)
+        workspace = Workspace(network.scheme, wide.columns, network.most_outputs)
         self._doublings: list[_Stage] = []
         for kernel in network.doublings:
             layout = layout.doubled()

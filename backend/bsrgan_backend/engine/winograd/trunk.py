@@ -78,7 +78,7 @@ class Trunk:
 
     def work(self, number: int, crew: Member) -> None:
         """Do one member's part of filling the features."""
-        workspace = Workspace(self._layout, self._network.most_outputs)
+        workspace = Workspace(self._network.scheme, self._layout.columns, self._network.most_outputs)
         dense = Dense(self._layout, self._network.architecture, workspace)
         for stage in range(number, self._network.stages, crew.threads):
             turn = _Turn(stage, crew)
