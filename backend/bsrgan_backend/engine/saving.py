@@ -36,8 +36,8 @@ PROGRAMS = ("head", "block", "join", "tail")
 GROUPED = {"threes": 3, "sixes": 6, "singles": 1}
 """Programs that have all blocks inside, and how many of them run at a time; each lies in a folder of its own."""
 
-FORMAT = 6
-"""Part of the folder's name; raised whenever a program's meaning or its inputs change."""
+FORMAT = 7
+"""Part of the folder's name; raised whenever a program's meaning or its inputs change, or what its trials measure."""
 
 CHECK_SIZE = (12, 17)
 """Height and width of the self-check's image after unshuffling: no multiple of a vector's width."""

@@ -126,7 +126,7 @@ def _network(row: Row, rows: Sequence[Row]) -> tuple[str, ...]:
 def _product(row: Row) -> tuple[str, ...]:
     if not row.seconds:
         return row.name, row.asked, "-", "-", "-", row.reason
-    note = f"{names.PRODUCT_SIDE} x {names.PRODUCT_SIDE}"
+    note = f"{names.PRODUCT_TIMES} of {names.PRODUCT_SIDE} x {names.PRODUCT_SIDE}"
     return row.name, row.asked, _number(row.median_s, 3), _percent(row.spread), _number(row.giga_per_s, 0), note
 
 

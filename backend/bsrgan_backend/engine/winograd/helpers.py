@@ -110,8 +110,15 @@ class Helpers:
         return [helper.process.pid for helper in self._helpers]
 
     def allocate(self, shape: tuple[int, ...]) -> Array:
-        """Room for what is passed on to them."""
-        return shared.allocate(shape) if self._is_possible else np.empty(shape, np.float32)
+        """Room for what is passed on to them, or for this process alone where it cannot be passed on."""
+        if self._is_possible:
+            try:
+                return shared.allocate(shape)
+            except MemoryError as error:
+                # None is taken before it is written to: the system does not allow it.
+                _log.warning("memory cannot be shared, threads do the work: %s", error)
+                self._is_possible = False
+        return np.empty(shape, np.float32)
 
     def crew(self, threads: int, check: Callable[[Crew], None], network: Network, *, is_large: bool) -> Team | None:
         """So many of them, or None where they cannot be had: one is none, and while they work there are no others.
@@ -147,6 +154,9 @@ class Helpers:
         _end(self._helpers)
 
     def _start(self) -> None:
+        for helper in [helper for helper in self._helpers if helper.process.poll() is not None]:
+            # Ended while it had nothing to do: no want of memory of the picture that comes now.
+            self.discard(helper)
         fresh = []
         while len(self._helpers) < self._count:
             fresh.append(_Helper())

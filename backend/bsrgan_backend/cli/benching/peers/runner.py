@@ -92,7 +92,8 @@ def serve(load: Load, request: Request) -> None:
     Args:
         load: makes the contestant from the request, the tensors and the picture (1, C, H, W).
         request: keys `weights` and `image` (paths, may be missing), `result` (where the first result goes as .npy),
-            `threads`, `blocks` and `doublings` of the network, `precision`, and whatever else `load` wants to know.
+            `threads`, `blocks` and `doublings` of the network, `precision`, `times` (that it does its work in a run; 1
+            when missing), and whatever else `load` wants to know.
     """
     out = _own_stdout()
     tensors = read_tensors(Path(request["weights"])) if request.get("weights") else {}
@@ -113,7 +114,7 @@ def serve(load: Load, request: Request) -> None:
     )
     target = request.get("result")
     for _line in sys.stdin:
-        result, seconds, peak = _timed(loaded["run"])
+        result, seconds, peak = _timed(loaded["run"], request.get("times", 1))
         if "taken_bytes" in loaded:
             # Other processes have helped.
             peak = max(peak, base + loaded["taken_bytes"]())
@@ -123,10 +124,11 @@ def serve(load: Load, request: Request) -> None:
         _tell(out, event="ran", seconds=seconds, peak_bytes=peak)
 
 
-def _timed(run: Callable[[], Array | None]) -> tuple[Array | None, float, int]:
+def _timed(run: Callable[[], Array | None], times: int) -> tuple[Array | None, float, int]:
     forget_peak()
     began = time.perf_counter()
-    result = run()
+    for _ in range(times):
+        result = run()
     seconds = time.perf_counter() - began
     return result, seconds, peak_bytes()
 
