@@ -86,11 +86,16 @@ class Reporter:
 
 def worker_bytes(pid: int) -> int:
     """Resident memory of a worker, with what its helpers have for themselves; 0 where it cannot be read."""
-    helpers: list[int] = []
+    return rss_bytes(pid) + sum(map(_private_bytes, helpers_of(pid)))
+
+
+def helpers_of(pid: int) -> list[int]:
+    """Processes that a worker has started; none where that is not told."""
+    found: list[int] = []
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
-            helpers += map(int, children.read_text().split())
-    return rss_bytes(pid) + sum(map(_private_bytes, helpers))
+            found += map(int, children.read_text().split())
+    return found
 
 
 def _private_bytes(pid: int) -> int:

@@ -56,7 +56,7 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     host.return_memory()
     base = runner.resident_bytes()
     runner.forget_peak()
-    with watching.Watch(network) as watch:
+    with watching.Watch(watching.processes_of(network)) as watch:
         seconds = _run(spec, network)
     return {
         "expected": max(preparing_bytes(spec.size, spec.layout), held + plan.need_bytes),

@@ -1,9 +1,10 @@
-"""Memory of an engine with its helpers."""
+"""Memory of processes that work together."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 
 from bsrgan_backend.engine import host, processor
 from bsrgan_backend.engine.engine import Engine
@@ -12,17 +13,19 @@ _LOOK_S = 0.1
 
 
 class Watch:
-    """Looks at the memory of this process and of those that share its pictures, while it is open.
+    """Looks at the memory of some processes while it is open.
 
-    What the system keeps of this process's own peak is more exact, but says nothing of theirs.
+    What the system keeps of the peak of each is more exact, but cannot be added up.
+
+    Args:
+        pids: of the processes.
 
     Attributes:
         taken_bytes: at the most, on top of what was there before.
     """
 
-    def __init__(self, network: Engine) -> None:
-        helpers = network.helper_pids if isinstance(network, processor.ProcessorEngine) else []
-        self._pids = [os.getpid(), *helpers]
+    def __init__(self, pids: Sequence[int]) -> None:
+        self._pids = pids
         self._base = 0
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._look)
@@ -43,3 +46,8 @@ class Watch:
     def _look(self) -> None:
         while not self._is_over.wait(_LOOK_S):
             self.taken_bytes = max(self.taken_bytes, host.own_memory_bytes(self._pids) - self._base)
+
+
+def processes_of(network: Engine) -> list[int]:
+    """This process and those that share its pictures."""
+    return [os.getpid(), *(network.helper_pids if isinstance(network, processor.ProcessorEngine) else [])]
