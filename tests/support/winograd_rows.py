@@ -37,3 +37,20 @@ def upscaled(kernels, image, plan, runner=None, spool=None, should_stop=lambda: 
     values = unshuffled(image, kernels.architecture.unshuffle)
     (runner or run.Runner(kernels)).run(plan, values, image.shape[:2], take, on_progress, should_stop, spool)
     return np.concatenate(strips)
+
+
+def preview_within(kernels, runner):
+    """Let small pictures in while a large one runs; each must give what it gives alone."""
+    image, part = noise(260, 300), noise(40, 50)
+    alone = upscaled(kernels, part, planned(kernels, part))
+    whole = upscaled(kernels, image, planned(kernels, image))
+    found = []
+
+    def should_stop():
+        if len(found) < 2:
+            found.append(upscaled(kernels, part, planned(kernels, part), runner))
+        return False
+
+    assert np.array_equal(upscaled(kernels, image, planned(kernels, image), runner, should_stop=should_stop), whole)
+    assert len(found) == 2
+    assert all(np.array_equal(each, alone) for each in found)

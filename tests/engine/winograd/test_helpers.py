@@ -24,7 +24,7 @@ from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.weights import Architecture, Weights
 from support.architectures import ARCHITECTURES
-from support.winograd_rows import noise, planned, upscaled
+from support.winograd_rows import noise, planned, preview_within, upscaled
 
 SMALL = ARCHITECTURES[0]
 WIDE = Architecture(features=64, blocks=1, growth=32, in_channels=3, out_channels=3, scale=4)
@@ -124,20 +124,7 @@ def test_a_stop_ends_the_run_and_nothing_else(helpers):
 def test_a_preview_runs_within_another_picture(helpers):
     """A small picture that should_stop lets in between gives what it gives alone, and so does the large one."""
     kernels = small_net(helpers)
-    runner = run.Runner(kernels, helpers=helpers)
-    image, part = noise(260, 300), noise(40, 50)
-    alone = upscaled(kernels, part, planned(kernels, part))
-    whole = upscaled(kernels, image, planned(kernels, image))
-    found = []
-
-    def should_stop():
-        if len(found) < 2:
-            found.append(upscaled(kernels, part, planned(kernels, part), runner))
-        return False
-
-    assert np.array_equal(upscaled(kernels, image, planned(kernels, image), runner, should_stop=should_stop), whole)
-    assert len(found) == 2
-    assert all(np.array_equal(each, alone) for each in found)
+    preview_within(kernels, run.Runner(kernels, helpers=helpers))
 
 
 def test_helpers_stand_still_while_others_have_the_processor(helpers):
@@ -173,27 +160,25 @@ def test_a_helper_that_is_killed_is_a_lack_of_memory(moment, helpers):
     runner = run.Runner(kernels, helpers=helpers)
     whole = upscaled(kernels, image, plan, runner)
     before = helpers.pids
-    taken = []
+    killed = []
 
-    def kill(*_):
-        if len(taken) == 1:
-            taken.append(0)
-            os.kill(before[0], signal.SIGKILL)
-
-    if moment == "before":
+    def kill():
+        killed.append(before[0])
         os.kill(before[0], signal.SIGKILL)
-        assert gone(before[:1])
-    first = {"before": 10**9, "trunk": 0.05, "tail": 0.97}[moment]
 
     def on_progress(done, total, *_):
-        if done > first * total and not taken:
-            taken.append(1)
-        kill()
+        if not killed and done > first * total:
+            kill()
 
+    first = {"before": 1, "trunk": 0.05, "tail": 0.97}[moment]
+    if moment == "before":
+        kill()
+        assert gone(killed)
     try:
         assert np.array_equal(upscaled(kernels, image, plan, runner, on_progress=on_progress), whole)
     except MemoryError:
         assert moment == "trunk"
+    assert killed
     assert before[0] not in helpers.pids
     assert np.array_equal(upscaled(kernels, image, plan, runner), whole)
     assert len(helpers.pids) == 5

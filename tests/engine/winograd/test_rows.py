@@ -17,7 +17,7 @@ from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.weights import Architecture, Weights
 from support import plain_network
 from support.architectures import ARCHITECTURES
-from support.winograd_rows import noise, planned, upscaled
+from support.winograd_rows import noise, planned, preview_within, upscaled
 
 SMALL = ARCHITECTURES[0]
 WIDE = Architecture(features=64, blocks=1, growth=32, in_channels=3, out_channels=3, scale=4)
@@ -95,20 +95,7 @@ def test_a_stop_ends_the_run_and_nothing_else(small):
 
 def test_a_preview_runs_within_another_picture(small):
     """A small picture that should_stop lets in between gives what it gives alone, and so does the large one."""
-    runner = run.Runner(small)
-    image, part = noise(260, 300), noise(40, 50)
-    alone = upscaled(small, part, planned(small, part))
-    whole = upscaled(small, image, planned(small, image))
-    found = []
-
-    def should_stop():
-        if len(found) < 2:
-            found.append(upscaled(small, part, planned(small, part), runner))
-        return False
-
-    assert np.array_equal(upscaled(small, image, planned(small, image), runner, should_stop=should_stop), whole)
-    assert len(found) == 2
-    assert all(np.array_equal(each, alone) for each in found)
+    preview_within(small, run.Runner(small))
 
 
 def test_strips_do_not_pile_up_before_a_slow_sink(small):

@@ -26,7 +26,7 @@ NUMPY = "numpy"
 
 PRODUCT_SIDE = 3072
 PRODUCT_TIMES = 10
-"""Products in a run: one is over before the processor has come down to the speed that it keeps."""
+"""Products in a run: one takes a few hundredths of a second, so that chance decides how fast it was."""
 PRODUCT_OPERATIONS = 2.0 * PRODUCT_SIDE**3 * PRODUCT_TIMES
 PRODUCT_RUNS = 3
 """Runs for each round of the networks, which take longer."""

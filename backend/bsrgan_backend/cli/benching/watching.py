@@ -26,9 +26,7 @@ class Watch:
 
     def __init__(self, pids: Sequence[int]) -> None:
         self._pids = pids
-        self._base = 0
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
         self.taken_bytes = 0
 
     def __enter__(self) -> Watch:

@@ -130,11 +130,6 @@ class Kernel:
         """Channels that it gives."""
         return int(self.factors.shape[1])
 
-    @property
-    def nbytes(self) -> int:
-        """Memory that it takes."""
-        return self.factors.nbytes + self.bias.nbytes
-
 
 def kernel(scheme: Scheme, weight: npt.NDArray[Any], bias: npt.NDArray[Any], gain: float = 1.0) -> Kernel:
     """A convolution's weights as factors.
