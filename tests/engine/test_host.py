@@ -55,3 +55,15 @@ def test_a_memory_limit_counts_less_what_is_used(groups: Path) -> None:
 def test_the_processor_has_a_name() -> None:
     """Some words name the processor."""
     assert host.processor_name().strip()
+
+
+@pytest.mark.parametrize(
+    ("flags", "has_bfloat16", "has_amx"),
+    [("fpu avx2", False, False), ("avx512f avx512_bf16", True, False), ("avx512_bf16 amx_bf16 amx_tile", True, True)],
+)
+def test_bfloat16_is_read_from_the_processors_flags(
+    flags: str, has_bfloat16: bool, has_amx: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether there is bfloat16 arithmetic, and whether it works in tiles, stands in what the system tells."""
+    monkeypatch.setattr(host, "_read", lambda _: f"model name\t: any\nflags\t\t: {flags}\n")
+    assert (host.has_bfloat16(), host.has_amx()) == (has_bfloat16, has_amx)

@@ -8,9 +8,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from bsrgan_backend.engine import planning
+from bsrgan_backend.engine import host, planning
 from bsrgan_backend.engine.paddle_engine import precision_methods
-from bsrgan_backend.engine.planning import BLOCK_MARGIN, TAIL_MARGIN, Footprint, Grid, Method
+from bsrgan_backend.engine.planning import BLOCK_MARGIN, TAIL_MARGIN, Footprint, Grid, Method, Widths
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.synthetic import BSRGAN, TINY
 from bsrgan_backend.models.weights import Architecture
@@ -19,6 +19,7 @@ MANY = settings(deadline=None, max_examples=150)
 SIDES = st.integers(1, 5000)
 FULL = Footprint(edge=2048, tail=16384)
 BLOCK = (Method("block", 1, 5376),)
+EVEN = Widths(multiple=16, even=1.15, odd=1.45)
 
 
 def assert_covers(grid: Grid, height: int, width: int, margin: int) -> None:
@@ -54,6 +55,41 @@ def test_strips_cover_and_fit(height: int, width: int, limit: int) -> None:
     grid = planning.strips(height, width, TAIL_MARGIN, limit)
     assert_covers(grid, height, width, TAIL_MARGIN)
     assert grid.largest_px <= max(limit, 2 * (2 * planning.SMALLEST_CORE_PX + 2 * TAIL_MARGIN) ** 2)
+
+
+@MANY
+@given(SIDES, SIDES, st.integers(0, 40), st.integers(4096, 10**6), st.sampled_from((2, 8, 16)))
+def test_tiles_have_widths_that_suit_the_engine(
+    height: int, width: int, margin: int, limit: int, multiple: int
+) -> None:
+    """Where widths matter, columns see a multiple, at least their margin, and no more than the limit or the image."""
+    grid = planning.best_grid(height, width, margin, limit, Widths(multiple, 1.1, 1.4))
+    assert_covers(Grid(grid.rows, planning.spans(width, len(grid.columns), margin)), height, width, margin)
+    for span, needed in zip(grid.columns, planning.spans(width, len(grid.columns), margin), strict=True):
+        seen = span.high - span.low
+        assert (span.start, span.stop) == (needed.start, needed.stop)
+        assert 0 <= span.low <= needed.low < needed.high <= span.high <= width
+        assert seen % multiple == 0 or seen == width
+        assert seen - (needed.high - needed.low) < multiple
+    shortest = (2 * planning.SMALLEST_CORE_PX + 2 * margin + multiple) ** 2
+    assert grid.largest_px <= max(limit, shortest, 2 * (2 * margin + 64 + multiple) * limit // 4096)
+
+
+@pytest.mark.parametrize(
+    ("width", "margin", "columns"), [(512, 15, 1), (501, 15, 2), (500, 15, 2), (500, 90, 1), (77, 15, 1)]
+)
+def test_a_slow_width_is_cut_where_that_costs_less(width: int, margin: int, columns: int) -> None:
+    """A picture that fits in one piece is cut if its width slows the engine down by more than the margins do."""
+    assert len(planning.best_grid(512, width, margin, 512 * 512, EVEN).columns) == columns
+
+
+def test_a_slow_width_counts_in_the_choice() -> None:
+    """Of a way that is a little faster but suits the width less, the other is taken."""
+    picky, patient = Method("picky", 1, 100, widths=EVEN), Method("patient", 1, 100, 1.2)
+    chosen = {
+        width: planning.make_plan(100, width, BSRGAN, (picky, patient), FULL, 1 << 30).method.name for width in (64, 65)
+    }
+    assert chosen == {64: "picky", 65: "patient"}
 
 
 def test_a_square_that_fits_is_not_cut() -> None:
@@ -109,9 +145,10 @@ def test_twelve_megapixels_fit_into_eight_gigabytes() -> None:
     assert not plan.spooled
 
 
-@pytest.mark.parametrize("precision", ["exact", "fast"])
-def test_overhead_of_stages_is_small(precision: str) -> None:
+@pytest.mark.parametrize(("precision", "has_amx"), [("exact", False), ("fast", False), ("fast", True)])
+def test_overhead_of_stages_is_small(precision: str, has_amx: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """At 2048x2048 in 4 GB the margins cost at most 15 percent more pixels, in either precision."""
+    monkeypatch.setattr(host, "has_amx", lambda: has_amx)
     methods = precision_methods("openvino", BSRGAN, precision)
     plan = planning.make_plan(2048, 2048, BSRGAN, methods, FULL, 4 * 10**9)
     assert plan.arithmetic <= 1.15
@@ -180,3 +217,17 @@ def test_costs_are_those_of_the_layers() -> None:
     assert planning.join_macs(arch) == 9 * (5 * 12 + 5 * 5)
     assert planning.block_macs(arch) == 3 * 9 * (5 * 2 + 7 * 2 + 9 * 2 + 11 * 2 + 13 * 5)
     assert planning.tail_macs(arch) == 9 * (5 * 5 * 4 + 5 * 5 * 16 + 5 * 5 * 16 + 5 * 1 * 16)
+
+
+@pytest.mark.parametrize(
+    ("precision", "has_amx", "columns"), [("fast", True, 2), ("fast", False, 1), ("exact", True, 1)]
+)
+def test_only_tiles_of_bfloat16_are_particular_about_widths(
+    precision: str, has_amx: bool, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture of an odd width is cut in two where the processor's tiles would be slow on it, and only there."""
+    monkeypatch.setattr(host, "has_amx", lambda: has_amx)
+    methods = precision_methods("openvino", BSRGAN, precision)
+    plan = planning.make_plan(447, 447, BSRGAN, methods, FULL, 16 * 10**9)
+    assert len(plan.trunk.columns) == columns
+    assert columns == 1 or all((span.high - span.low) % 16 == 0 for span in plan.trunk.columns)

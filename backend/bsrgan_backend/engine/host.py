@@ -140,8 +140,17 @@ def processor_name() -> str:
 
 def has_bfloat16() -> bool:
     """Whether the processor multiplies bfloat16 in hardware, as far as the system says: Linux on x86 does."""
-    flags = re.search(r"^flags\s*:(.*)$", _read(Path("/proc/cpuinfo")), re.MULTILINE)
-    return flags is not None and bool({"avx512_bf16", "amx_bf16"} & set(flags.group(1).split()))
+    return bool({"avx512_bf16", "amx_bf16"} & _flags())
+
+
+def has_amx() -> bool:
+    """Whether it does so in tiles (AMX), as far as the system says."""
+    return "amx_bf16" in _flags()
+
+
+def _flags() -> set[str]:
+    found = re.search(r"^flags\s*:(.*)$", _read(Path("/proc/cpuinfo")), re.MULTILINE)
+    return set(found.group(1).split()) if found else set()
 
 
 def _number(path: Path) -> int:

@@ -25,6 +25,10 @@ BLOCK = "block"
 FAST_CALL_MACS = 2 * planning.CALL_MACS
 """Most work of one call in the fast precision, which is used only where a trial shows it to be faster."""
 
+_AMX_WIDTHS = planning.Widths(16, 1.15, 1.45)
+"""Of 480 widths from 300 on, with AMX: OpenVINO cuts a row into pieces that suit it, and for many odd widths it finds
+none (up to 3.5 times the time). Without AMX, and in float32, no width stands out."""
+
 EXACT_TAKES_LESS = "Memory was short for the fast precision, so the exact one was used."
 
 _PACKED = 5.8
@@ -238,7 +242,8 @@ def precision_methods(engine_name: str, architecture: Architecture, precision: s
         return inside("threes", dense, multiples.kept, multiples.each, 1.03), block
     half, kept, each = dense // 2, multiples.kept_fast, multiples.each_fast
     sixes = replace(inside("sixes", half, kept, each, 1.03), call_macs=FAST_CALL_MACS)
-    return sixes, inside("singles", half, kept, each, 1.33)
+    ways = sixes, inside("singles", half, kept, each, 1.33)
+    return tuple(replace(way, widths=_AMX_WIDTHS) for way in ways) if host.has_amx() else ways
 
 
 @dataclass(frozen=True)

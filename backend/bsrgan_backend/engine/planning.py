@@ -95,6 +95,30 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Widths:
+    """How fast tiles of different widths are.
+
+    Attributes:
+        multiple: of which the fastest widths are multiples; tiles see a little more than they need to be such.
+        even: time that other even widths take, relative to those.
+        odd: likewise of odd widths.
+    """
+
+    multiple: int = 1
+    even: float = 1.0
+    odd: float = 1.0
+
+    def slowness(self, width: int) -> float:
+        """Time for a pixel of a tile of this width, relative to the fastest ones."""
+        if width % self.multiple == 0:
+            return 1.0
+        return self.odd if width % 2 else self.even
+
+
+ALL_ALIKE = Widths()
+
+
+@dataclass(frozen=True)
 class Method:
     """One way in which an engine runs the trunk's blocks.
 
@@ -105,6 +129,7 @@ class Method:
         slowness: time for one block of one pixel, copies included, relative to the fastest method.
         new_bytes: memory for its weights where they are not loaded yet.
         call_macs: most work of one call.
+        widths: how fast it is on tiles of different widths.
     """
 
     name: str
@@ -113,6 +138,7 @@ class Method:
     slowness: float = 1.0
     new_bytes: int = 0
     call_macs: float = CALL_MACS
+    widths: Widths = ALL_ALIKE
 
     @property
     def margin(self) -> int:
@@ -166,7 +192,9 @@ class Plan:
     @property
     def cost(self) -> float:
         """Time of the trunk relative to the fastest method without margins."""
-        return self.arithmetic * self.method.slowness * (DISK_SLOWNESS if self.spooled else 1.0)
+        columns = [span.high - span.low for span in self.trunk.columns]
+        width = sum(seen * self.method.widths.slowness(seen) for seen in columns) / sum(columns)
+        return self.arithmetic * width * self.method.slowness * (DISK_SLOWNESS if self.spooled else 1.0)
 
 
 def head_macs(architecture: Architecture) -> int:
@@ -193,37 +221,59 @@ def tail_macs(architecture: Architecture) -> int:
     return 9 * (doublings * nf * nf + factor * nf * (nf + architecture.out_channels))
 
 
-def spans(length: int, count: int, margin: int) -> tuple[Span, ...]:
-    """Cut `length` into `count` parts that differ by at most one, each seeing `margin` more on either side."""
+def spans(length: int, count: int, margin: int, multiple: int = 1) -> tuple[Span, ...]:
+    """Cut `length` into `count` parts that differ by at most one, each seeing `margin` more on either side.
+
+    They see still more where that makes a multiple of `multiple`, as far as `length` goes.
+    """
     edges = [length * index // count for index in range(count + 1)]
-    return tuple(
-        Span(start, stop, max(0, start - margin), min(length, stop + margin))
-        for start, stop in itertools.pairwise(edges)
-    )
+    return tuple(_seeing(start, stop, length, margin, multiple) for start, stop in itertools.pairwise(edges))
 
 
-def fixed_grid(height: int, width: int, margin: int, side: int) -> Grid:
-    """Tiles of at most `side` pixels a side, margin not counted."""
-    return Grid(spans(height, math.ceil(height / side), margin), spans(width, math.ceil(width / side), margin))
+def _seeing(start: int, stop: int, length: int, margin: int, multiple: int) -> Span:
+    low, high = max(0, start - margin), min(length, stop + margin)
+    lacking = (low - high) % multiple
+    above = min(lacking, length - high)
+    return Span(start, stop, max(0, low - (lacking - above)), high + above)
 
 
-def best_grid(height: int, width: int, margin: int, limit_px: int) -> Grid:
-    """The tiles that see fewest pixels in all while none sees more than `limit_px`; ties go to lower bands of tiles.
+def fixed_grid(height: int, width: int, margin: int, side: int, multiple: int = 1) -> Grid:
+    """Tiles of at most `side` pixels a side, margin not counted; their widths are multiples where there is room."""
+    rows, columns = math.ceil(height / side), math.ceil(width / side)
+    return Grid(spans(height, rows, margin), spans(width, columns, margin, multiple))
+
+
+def best_grid(height: int, width: int, margin: int, limit_px: int, widths: Widths = ALL_ALIKE) -> Grid:
+    """The tiles that take least time in all while none sees more than `limit_px`; ties go to lower bands of tiles.
 
     Cuts are at least `SMALLEST_CORE_PX` apart, so a limit below what that takes is exceeded.
     """
     best: tuple[float, int, int] | None = None
     for rows in range(1, max(1, height // SMALLEST_CORE_PX) + 1):
         seen_rows = _longest(height, rows, margin)
-        columns = _fewest(width, margin, limit_px // seen_rows)
-        if columns is None:
-            continue
-        cost = (height + 2 * margin * (rows - 1)) * (width + 2 * margin * (columns - 1))
-        candidate = (float(cost), rows, columns)
-        best = candidate if best is None or candidate[0] <= best[0] else best
+        for columns in _counts(width, margin, limit_px // seen_rows, widths):
+            cost = (height + 2 * margin * (rows - 1)) * _seen_columns(width, columns, margin, widths)
+            candidate = (float(cost), rows, columns)
+            best = candidate if best is None or candidate[0] <= best[0] else best
     if best is None:
         best = (0.0, max(1, height // SMALLEST_CORE_PX), max(1, width // SMALLEST_CORE_PX))
-    return Grid(spans(height, best[1], margin), spans(width, best[2], margin))
+    return Grid(spans(height, best[1], margin), spans(width, best[2], margin, widths.multiple))
+
+
+def _counts(width: int, margin: int, limit: int, widths: Widths) -> tuple[int, ...]:
+    """In how many columns a picture may be cut: as few as fit, or two where in one piece its width is a slow one."""
+    if width > limit:
+        count = _fewest(width, margin, limit - widths.multiple + 1)
+        return () if count is None else (count,)
+    is_worth_a_cut = widths.slowness(width) > 1.0 and width >= 2 * SMALLEST_CORE_PX
+    return (1, 2) if is_worth_a_cut else (1,)
+
+
+def _seen_columns(width: int, count: int, margin: int, widths: Widths) -> float:
+    """Columns that the tiles of a row see together, slow ones counted more; about so many where they are widened."""
+    if count == 1:
+        return width * widths.slowness(width)
+    return width + 2 * margin * (count - 1) + count * (widths.multiple - 1) / 2
 
 
 def _longest(length: int, count: int, margin: int) -> int:
@@ -299,10 +349,10 @@ def _shrinking(
     edge_limit = EDGE_TILE_PX
     while True:
         if tile:
-            trunk = fixed_grid(height, width, method.margin, tile)
+            trunk = fixed_grid(height, width, method.margin, tile, method.widths.multiple)
             tail = fixed_grid(height, width, TAIL_MARGIN, tile)
         else:
-            trunk = best_grid(height, width, method.margin, limit)
+            trunk = best_grid(height, width, method.margin, limit, method.widths)
             tail = strips(height, width, TAIL_MARGIN, tail_limit)
         edges = strips(height, width, JOIN_MARGIN, edge_limit)
         yield _plan(method, trunk, edges, tail, architecture, footprint, spooled)
