@@ -14,6 +14,11 @@ ROUND = 1.02
 """Small arrays beside the large ones."""
 
 
+def run(features, grid, scratch):
+    """One stage that adds 1."""
+    staging.apply(features, grid, lambda tile, _rows, _columns: tile + 1, lambda: None, lambda _pixels: None, scratch)
+
+
 @pytest.mark.parametrize(("height", "width", "limit_px"), [(300, 700, 20_000), (700, 300, 20_000), (400, 400, 90_000)])
 def test_a_stage_holds_no_more_than_the_plan_says(height, width, limit_px):
     """One band of tiles at a time, the rows kept for the next one, and a tile's copies in and out."""
@@ -22,9 +27,36 @@ def test_a_stage_holds_no_more_than_the_plan_says(height, width, limit_px):
     expected = planning.trunk_arrays(grid, width, BSRGAN)
     tracemalloc.start()
     try:
-        staging.apply(features, grid, lambda tile, _rows, _columns: tile + 1, lambda: None, lambda _pixels: None)
+        run(features, grid, staging.Scratch())
         _now, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert grid.tiles > 1
     assert 0.85 * expected <= peak <= ROUND * expected
+
+
+def test_the_next_stage_works_in_the_memory_of_the_one_before():
+    """Of a second stage only what the stage itself returns is new."""
+    grid = planning.best_grid(300, 700, planning.BLOCK_MARGIN, 20_000)
+    features, scratch = np.zeros((8, 300, 700), np.float32), staging.Scratch()
+    run(features, grid, scratch)
+    tracemalloc.start()
+    try:
+        run(features, grid, scratch)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (features == 2).all()
+    assert peak <= 1.1 * grid.largest_px * features.shape[0] * 4
+
+
+def test_scratch_grows_and_keeps_its_largest():
+    """An array of a name is new memory only where the last ones were too small."""
+    scratch = staging.Scratch()
+    small = scratch.array("tile", 2, 3)
+    large = scratch.array("tile", 4, 5)
+    again = scratch.array("tile", 3, 5)
+    assert (large.shape, again.shape) == ((4, 5), (3, 5))
+    assert np.shares_memory(large, again)
+    assert not np.shares_memory(small, large)
+    assert not np.shares_memory(again, scratch.array("band", 3, 5))

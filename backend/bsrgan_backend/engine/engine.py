@@ -303,14 +303,15 @@ class _Run:
         def join(tile: Array, rows: Span, columns: Span) -> Array:
             return edges.run(self._joining(image), tile, rows, columns)
 
+        scratch = staging.Scratch()
         staging.fill(features, image, plan.edges, head, self._stop_here)
         for first in range(0, architecture.blocks, plan.method.group):
             count = min(plan.method.group, architecture.blocks - first)
             stage = functools.partial(blocks.run, functools.partial(self._blocks, first))
             done = self._advancing(planning.block_macs(architecture) * count)
-            features = staging.apply(features, plan.trunk, stage, self._stop_here, done)
+            features = staging.apply(features, plan.trunk, stage, self._stop_here, done, scratch)
         done = self._advancing(planning.join_macs(architecture))
-        return staging.apply(features, plan.edges, join, self._stop_here, done)
+        return staging.apply(features, plan.edges, join, self._stop_here, done, scratch)
 
     def _joining(self, image: Array) -> staging.Stage:
         return lambda seen, rows, columns: self._network.join(staging.cut(image, rows, columns), seen)

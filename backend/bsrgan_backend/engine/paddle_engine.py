@@ -242,7 +242,7 @@ def precision_methods(engine_name: str, architecture: Architecture, precision: s
         return inside("threes", dense, multiples.kept, multiples.each, 1.03), block
     half, kept, each = dense // 2, multiples.kept_fast, multiples.each_fast
     sixes = replace(inside("sixes", half, kept, each, 1.03), call_macs=FAST_CALL_MACS)
-    ways = sixes, inside("singles", half, kept, each, 1.33)
+    ways = sixes, inside("singles", half, kept, each, 1.65)
     return tuple(replace(way, widths=_AMX_WIDTHS) for way in ways) if host.has_amx() else ways
 
 

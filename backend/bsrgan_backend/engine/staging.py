@@ -8,6 +8,7 @@ next band still needs are carried over to it. One array of features is all that 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import tempfile
 from collections.abc import Callable
@@ -77,6 +78,25 @@ def reserve(size: int, folder: Path) -> BinaryIO:
 def cut(values: Array, rows: Span, columns: Span) -> Array:
     """What a tile sees of (1, channels, H, W), C-contiguous; no copy when it sees everything."""
     return np.ascontiguousarray(values[:, :, rows.low : rows.high, columns.low : columns.high])
+
+
+class Scratch:
+    """Arrays that are filled anew for every tile: new memory costs more time than what is copied into it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Array] = {}
+
+    def reserve(self, name: str, *shape: int) -> None:
+        """Take memory for the largest array of a name before the first: a smaller one in use would stay beside it."""
+        size = math.prod(shape)
+        if name not in self._kept or self._kept[name].size < size:
+            self._kept.pop(name, None)
+            self._kept[name] = np.empty(size, np.float32)
+
+    def array(self, name: str, *shape: int) -> Array:
+        """C-contiguous, with whatever was in the last one of that name, which it replaces."""
+        self.reserve(name, *shape)
+        return self._kept[name][: math.prod(shape)].reshape(shape)
 
 
 class Reserve:
@@ -176,15 +196,23 @@ def fill(features: Array, image: Array, grid: Grid, stage: Stage, check: Callabl
             place(stage(cut(image, rows, columns), rows, columns)[0], features, rows, columns)
 
 
-def apply(features: Array, grid: Grid, stage: Stage, check: Callable[[], None], done: Callable[[int], None]) -> Array:
+def apply(
+    features: Array,
+    grid: Grid,
+    stage: Stage,
+    check: Callable[[], None],
+    done: Callable[[int], None],
+    scratch: Scratch,
+) -> Array:
     """Replace features by what a stage makes of them.
 
     Args:
         features: (nf, H, W), read and written.
         grid: tiles, with the margin that the stage reaches.
-        stage: makes new features from a tile.
+        stage: makes new features from a tile, which it must not keep.
         check: called before each tile; may raise.
         done: called after each tile with the pixels that it saw.
+        scratch: for the tiles; the next stage may use it too.
 
     Returns:
         The new features: `features` itself, or the stage's own array when one tile in memory is all there is.
@@ -197,17 +225,32 @@ def apply(features: Array, grid: Grid, stage: Stage, check: Callable[[], None], 
             return result
         features[...] = result
         return features
+    channels, _, width = features.shape
+    scratch.reserve("band", channels, grid.tallest, width)
+    scratch.reserve("tile", channels, grid.tallest, grid.widest if len(grid.columns) > 1 else 0)
     carried = features[:, :0]
     for index, rows in enumerate(grid.rows):
-        band = np.concatenate((carried, features[:, rows.low + carried.shape[1] : rows.high]), axis=1)
+        band = scratch.array("band", channels, rows.high - rows.low, width)
+        band[:, : carried.shape[1]] = carried
+        band[:, carried.shape[1] :] = features[:, rows.low + carried.shape[1] : rows.high]
         if index + 1 < len(grid.rows):
             # Rows that the next band sees and this one is about to replace, as they were.
-            carried = band[:, grid.rows[index + 1].low - rows.low : rows.stop - rows.low].copy()
+            shared = band[:, grid.rows[index + 1].low - rows.low : rows.stop - rows.low]
+            carried = scratch.array("carried", *shared.shape)
+            carried[...] = shared
         for columns in grid.columns:
             check()
-            tile = np.ascontiguousarray(band[np.newaxis, :, :, columns.low : columns.high])
+            tile = _tile(band, columns, scratch)
             place(stage(tile, rows, columns)[0], features, rows, columns)
             done(tile[0, 0].size)
-        # Or there would be two of them while the next one is made.
-        del band
     return features
+
+
+def _tile(band: Array, columns: Span, scratch: Scratch) -> Array:
+    """What a tile sees of a band (C, h, W): (1, C, h, w), C-contiguous; the band itself when it sees all of it."""
+    seen = band[np.newaxis, :, :, columns.low : columns.high]
+    if seen.shape[3] == band.shape[2]:
+        return seen
+    tile = scratch.array("tile", *seen.shape)
+    tile[...] = seen
+    return tile
