@@ -63,7 +63,9 @@ def add(screen, path):
     """Choose a file in the window of models."""
     screen.keys("alt+a")
     chooser = screen.wait_window("^Add a model from a file$")
-    screen.type(str(path))
+    # The first key opens a field for the path, into which the next ones must not go too early.
+    screen.keys("slash")
+    screen.type(str(path)[1:])
     screen.keys("alt+o")
     screen.wait_gone(chooser)
 

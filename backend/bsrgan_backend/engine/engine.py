@@ -311,6 +311,8 @@ class _Run:
             done = self._advancing(planning.block_macs(architecture) * count)
             features = staging.apply(features, plan.trunk, stage, self._stop_here, done, scratch)
         done = self._advancing(planning.join_macs(architecture))
+        # Its tiles are others, and the plan does not count both.
+        scratch = staging.Scratch()
         return staging.apply(features, plan.edges, join, self._stop_here, done, scratch)
 
     def _joining(self, image: Array) -> staging.Stage:
