@@ -1,86 +1,25 @@
-"""Cuts of an image: they cover it, they fit, and they cost little."""
+"""Plans of a run: the way that is cheapest within the memory, and its tiles."""
 
 from __future__ import annotations
-
-import itertools
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
 from bsrgan_backend.engine import host, planning
+from bsrgan_backend.engine.grids import Widths
 from bsrgan_backend.engine.paddle_engine import precision_methods
-from bsrgan_backend.engine.planning import BLOCK_MARGIN, TAIL_MARGIN, Footprint, Grid, Method, Widths
+from bsrgan_backend.engine.planning import BLOCK_MARGIN, Footprint, Method
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.synthetic import BSRGAN, TINY
 from bsrgan_backend.models.weights import Architecture
+from support.covering import assert_covers
 
 MANY = settings(deadline=None, max_examples=150)
 SIDES = st.integers(1, 5000)
 FULL = Footprint(edge=2048, tail=16384)
 BLOCK = (Method("block", 1, 5376),)
 EVEN = Widths(multiple=16, even=1.15, odd=1.45)
-
-
-def assert_covers(grid: Grid, height: int, width: int, margin: int) -> None:
-    """Own parts follow each other without gap, are even, and see exactly their margin within the image."""
-    for spans, length in ((grid.rows, height), (grid.columns, width)):
-        assert spans[0].start == 0
-        assert spans[-1].stop == length
-        assert all(a.stop == b.start for a, b in itertools.pairwise(spans))
-        sizes = [span.stop - span.start for span in spans]
-        assert min(sizes) >= 1
-        assert max(sizes) - min(sizes) <= 1
-        for span in spans:
-            assert span.low == max(0, span.start - margin)
-            assert span.high == min(length, span.stop + margin)
-
-
-@MANY
-@given(SIDES, SIDES, st.integers(0, 40), st.integers(4096, 10**6))
-def test_best_grid_covers_and_fits(height: int, width: int, margin: int, limit: int) -> None:
-    """Tiles cover the image evenly, and none sees more than the limit unless its sides are the shortest allowed."""
-    grid = planning.best_grid(height, width, margin, limit)
-    assert_covers(grid, height, width, margin)
-    shortest = (2 * planning.SMALLEST_CORE_PX + 2 * margin) ** 2
-    assert grid.largest_px <= max(limit, shortest, 2 * (2 * margin + 64) * limit // 4096)
-    for spans, length in ((grid.rows, height), (grid.columns, width)):
-        assert len(spans) == 1 or length // len(spans) >= planning.SMALLEST_CORE_PX
-
-
-@MANY
-@given(SIDES, SIDES, st.integers(1, 10**6))
-def test_strips_cover_and_fit(height: int, width: int, limit: int) -> None:
-    """Strips of the tail cover the image and keep the limit, down to strips that are all margin."""
-    grid = planning.strips(height, width, TAIL_MARGIN, limit)
-    assert_covers(grid, height, width, TAIL_MARGIN)
-    assert grid.largest_px <= max(limit, 2 * (2 * planning.SMALLEST_CORE_PX + 2 * TAIL_MARGIN) ** 2)
-
-
-@MANY
-@given(SIDES, SIDES, st.integers(0, 40), st.integers(4096, 10**6), st.sampled_from((2, 8, 16)))
-def test_tiles_have_widths_that_suit_the_engine(
-    height: int, width: int, margin: int, limit: int, multiple: int
-) -> None:
-    """Where widths matter, columns see a multiple, at least their margin, and no more than the limit or the image."""
-    grid = planning.best_grid(height, width, margin, limit, Widths(multiple, 1.1, 1.4))
-    assert_covers(Grid(grid.rows, planning.spans(width, len(grid.columns), margin)), height, width, margin)
-    for span, needed in zip(grid.columns, planning.spans(width, len(grid.columns), margin), strict=True):
-        seen = span.high - span.low
-        assert (span.start, span.stop) == (needed.start, needed.stop)
-        assert 0 <= span.low <= needed.low < needed.high <= span.high <= width
-        assert seen % multiple == 0 or seen == width
-        assert seen - (needed.high - needed.low) < multiple
-    shortest = (2 * planning.SMALLEST_CORE_PX + 2 * margin + multiple) ** 2
-    assert grid.largest_px <= max(limit, shortest, 2 * (2 * margin + 64 + multiple) * limit // 4096)
-
-
-@pytest.mark.parametrize(
-    ("width", "margin", "columns"), [(512, 15, 1), (501, 15, 2), (500, 15, 2), (500, 90, 1), (77, 15, 1)]
-)
-def test_a_slow_width_is_cut_where_that_costs_less(width: int, margin: int, columns: int) -> None:
-    """A picture that fits in one piece is cut if its width slows the engine down by more than the margins do."""
-    assert len(planning.best_grid(512, width, margin, 512 * 512, EVEN).columns) == columns
 
 
 def test_a_slow_width_counts_in_the_choice() -> None:
@@ -90,23 +29,6 @@ def test_a_slow_width_counts_in_the_choice() -> None:
         width: planning.make_plan(100, width, BSRGAN, (picky, patient), FULL, 1 << 30).method.name for width in (64, 65)
     }
     assert chosen == {64: "picky", 65: "patient"}
-
-
-def test_a_square_that_fits_is_not_cut() -> None:
-    """A limit as large as the image leaves one tile without a margin."""
-    grid = planning.best_grid(470, 470, BLOCK_MARGIN, 470 * 470)
-    assert grid.tiles == 1
-    assert grid.total_px == 470 * 470
-
-
-def test_cuts_are_the_cheapest() -> None:
-    """No other number of rows and columns that fits lets the tiles see fewer pixels."""
-    height, width, limit = 700, 1100, 90_000
-    best = planning.best_grid(height, width, BLOCK_MARGIN, limit)
-    for rows in range(1, 20):
-        for columns in range(1, 20):
-            other = Grid(planning.spans(height, rows, BLOCK_MARGIN), planning.spans(width, columns, BLOCK_MARGIN))
-            assert other.largest_px > limit or other.total_px >= best.total_px
 
 
 @pytest.mark.parametrize(("height", "width"), [(30_000, 1), (1, 30_000), (65_535, 3), (7, 65_535)])

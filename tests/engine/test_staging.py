@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from bsrgan_backend.engine import planning, staging
+from bsrgan_backend.engine import grids, planning, staging
 from bsrgan_backend.models.synthetic import BSRGAN
 
 ROUND = 1.02
@@ -22,7 +22,7 @@ def run(features, grid, scratch):
 @pytest.mark.parametrize(("height", "width", "limit_px"), [(300, 700, 20_000), (700, 300, 20_000), (400, 400, 90_000)])
 def test_a_stage_holds_no_more_than_the_plan_says(height, width, limit_px):
     """One band of tiles at a time, the rows kept for the next one, and a tile's copies in and out."""
-    grid = planning.best_grid(height, width, planning.BLOCK_MARGIN, limit_px)
+    grid = grids.best_grid(height, width, planning.BLOCK_MARGIN, limit_px)
     features = np.zeros((BSRGAN.features, height, width), np.float32)
     expected = planning.trunk_arrays(grid, width, BSRGAN)
     tracemalloc.start()
@@ -37,7 +37,7 @@ def test_a_stage_holds_no_more_than_the_plan_says(height, width, limit_px):
 
 def test_the_next_stage_works_in_the_memory_of_the_one_before():
     """Of a second stage only what the stage itself returns is new."""
-    grid = planning.best_grid(300, 700, planning.BLOCK_MARGIN, 20_000)
+    grid = grids.best_grid(300, 700, planning.BLOCK_MARGIN, 20_000)
     features, scratch = np.zeros((8, 300, 700), np.float32), staging.Scratch()
     run(features, grid, scratch)
     tracemalloc.start()

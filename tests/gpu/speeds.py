@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from bsrgan_backend.engine import engine, planning
+from bsrgan_backend.engine import engine, grids, planning
 from bsrgan_backend.engine.torch_runtime import finish, torch
 from gpu.bench_device import Bench, photo
 from gpu.proofs import Row
@@ -115,7 +115,7 @@ def _on_device(bench: Bench, image: np.ndarray) -> float:
     """Seconds of the trunk and all strips, without the copy of the result."""
     network = bench.network
     pixels = network.upload(engine.unshuffled(image, 1))
-    spans = planning.spans(image.shape[0], max(1, image.shape[0] // 96), planning.TAIL_MARGIN)
+    spans = grids.spans(image.shape[0], max(1, image.shape[0] // 96), planning.TAIL_MARGIN)
 
     def run() -> None:
         features = network.head(pixels)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bsrgan_backend.engine import host, planning, staging
-from bsrgan_backend.engine.planning import Span
+from bsrgan_backend.engine.grids import Span
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine import engine, host, planning, precision, predictors, rrdbnet, saving, trials
+from bsrgan_backend.engine import engine, grids, host, planning, precision, predictors, rrdbnet, saving, trials
 from bsrgan_backend.engine.runtime import VERSION, check_version
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture, Weights
@@ -25,7 +25,7 @@ BLOCK = "block"
 FAST_CALL_MACS = 2 * planning.CALL_MACS
 """Most work of one call in the fast precision, which is used only where a trial shows it to be faster."""
 
-_AMX_WIDTHS = planning.Widths(16, 1.15, 1.45)
+_AMX_WIDTHS = grids.Widths(16, 1.15, 1.45)
 """Of 480 widths from 300 on, with AMX: OpenVINO cuts a row into pieces that suit it, and for many odd widths it finds
 none (up to 3.5 times the time). Without AMX, and in float32, no width stands out."""
 

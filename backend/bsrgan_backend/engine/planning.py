@@ -14,6 +14,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bsrgan_backend.engine import grids
+from bsrgan_backend.engine.grids import Grid
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture
 
@@ -38,84 +40,10 @@ EDGE_TILE_PX = 256 * 1024
 SMALLEST_TILE_PX = 96 * 96
 """A stage's tile, margin included, is not cut below this: its margin would cost more than the tile."""
 
-SMALLEST_CORE_PX = 32
-"""Shortest side that a cut may leave, so that no tile is all margin."""
-
 DISK_SLOWNESS = 1.15
 """Time with the features in a file over that with them in memory."""
 
 _FLOAT = 4
-
-
-@dataclass(frozen=True)
-class Span:
-    """One tile along one axis: its own part `start:stop` within what it is given to see, `low:high`."""
-
-    start: int
-    stop: int
-    low: int
-    high: int
-
-    def moved(self, by: int) -> Span:
-        """The same span further along the axis."""
-        return Span(self.start + by, self.stop + by, self.low + by, self.high + by)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Tiles that cover an image: every row span with every column span."""
-
-    rows: tuple[Span, ...]
-    columns: tuple[Span, ...]
-
-    @property
-    def tiles(self) -> int:
-        """How many tiles."""
-        return len(self.rows) * len(self.columns)
-
-    @property
-    def tallest(self) -> int:
-        """Most rows that a tile sees."""
-        return max(span.high - span.low for span in self.rows)
-
-    @property
-    def widest(self) -> int:
-        """Most columns that a tile sees."""
-        return max(span.high - span.low for span in self.columns)
-
-    @property
-    def largest_px(self) -> int:
-        """Most pixels that a tile sees."""
-        return self.tallest * self.widest
-
-    @property
-    def total_px(self) -> int:
-        """Pixels that all tiles see together."""
-        return sum(r.high - r.low for r in self.rows) * sum(c.high - c.low for c in self.columns)
-
-
-@dataclass(frozen=True)
-class Widths:
-    """How fast tiles of different widths are.
-
-    Attributes:
-        multiple: of which the fastest widths are multiples; tiles see a little more than they need to be such.
-        even: time that other even widths take, relative to those.
-        odd: likewise of odd widths.
-    """
-
-    multiple: int = 1
-    even: float = 1.0
-    odd: float = 1.0
-
-    def slowness(self, width: int) -> float:
-        """Time for a pixel of a tile of this width, relative to the fastest ones."""
-        if width % self.multiple == 0:
-            return 1.0
-        return self.odd if width % 2 else self.even
-
-
-ALL_ALIKE = Widths()
 
 
 @dataclass(frozen=True)
@@ -138,7 +66,7 @@ class Method:
     slowness: float = 1.0
     new_bytes: int = 0
     call_macs: float = CALL_MACS
-    widths: Widths = ALL_ALIKE
+    widths: grids.Widths = grids.ALL_ALIKE
 
     @property
     def margin(self) -> int:
@@ -221,80 +149,6 @@ def tail_macs(architecture: Architecture) -> int:
     return 9 * (doublings * nf * nf + factor * nf * (nf + architecture.out_channels))
 
 
-def spans(length: int, count: int, margin: int, multiple: int = 1) -> tuple[Span, ...]:
-    """Cut `length` into `count` parts that differ by at most one, each seeing `margin` more on either side.
-
-    They see still more where that makes a multiple of `multiple`, as far as `length` goes.
-    """
-    edges = [length * index // count for index in range(count + 1)]
-    return tuple(_seeing(start, stop, length, margin, multiple) for start, stop in itertools.pairwise(edges))
-
-
-def _seeing(start: int, stop: int, length: int, margin: int, multiple: int) -> Span:
-    low, high = max(0, start - margin), min(length, stop + margin)
-    lacking = (low - high) % multiple
-    above = min(lacking, length - high)
-    return Span(start, stop, max(0, low - (lacking - above)), high + above)
-
-
-def fixed_grid(height: int, width: int, margin: int, side: int, multiple: int = 1) -> Grid:
-    """Tiles of at most `side` pixels a side, margin not counted; their widths are multiples where there is room."""
-    rows, columns = math.ceil(height / side), math.ceil(width / side)
-    return Grid(spans(height, rows, margin), spans(width, columns, margin, multiple))
-
-
-def best_grid(height: int, width: int, margin: int, limit_px: int, widths: Widths = ALL_ALIKE) -> Grid:
-    """The tiles that take least time in all while none sees more than `limit_px`; ties go to lower bands of tiles.
-
-    Cuts are at least `SMALLEST_CORE_PX` apart, so a limit below what that takes is exceeded.
-    """
-    best: tuple[float, int, int] | None = None
-    for rows in range(1, max(1, height // SMALLEST_CORE_PX) + 1):
-        seen_rows = _longest(height, rows, margin)
-        for columns in _counts(width, margin, limit_px // seen_rows, widths):
-            cost = (height + 2 * margin * (rows - 1)) * _seen_columns(width, columns, margin, widths)
-            candidate = (float(cost), rows, columns)
-            best = candidate if best is None or candidate[0] <= best[0] else best
-    if best is None:
-        best = (0.0, max(1, height // SMALLEST_CORE_PX), max(1, width // SMALLEST_CORE_PX))
-    return Grid(spans(height, best[1], margin), spans(width, best[2], margin, widths.multiple))
-
-
-def _counts(width: int, margin: int, limit: int, widths: Widths) -> tuple[int, ...]:
-    """In how many columns a picture may be cut: as few as fit, or two where in one piece its width is a slow one."""
-    if width > limit:
-        count = _fewest(width, margin, limit - widths.multiple + 1)
-        return () if count is None else (count,)
-    is_worth_a_cut = widths.slowness(width) > 1.0 and width >= 2 * SMALLEST_CORE_PX
-    return (1, 2) if is_worth_a_cut else (1,)
-
-
-def _seen_columns(width: int, count: int, margin: int, widths: Widths) -> float:
-    """Columns that the tiles of a row see together, slow ones counted more; about so many where they are widened."""
-    if count == 1:
-        return width * widths.slowness(width)
-    return width + 2 * margin * (count - 1) + count * (widths.multiple - 1) / 2
-
-
-def _longest(length: int, count: int, margin: int) -> int:
-    """Most that a part sees when `length` is cut into `count`."""
-    sides = 0 if count == 1 else 1 if count == 2 else 2
-    return min(length, math.ceil(length / count) + sides * margin)
-
-
-def _fewest(length: int, margin: int, limit: int) -> int | None:
-    """Fewest parts of `length` that see at most `limit` each, or None if the parts would be too short."""
-    if length <= limit:
-        return 1
-    if 2 * (limit - margin) >= length:
-        count = 2
-    elif limit > 2 * margin:
-        count = max(3, math.ceil(length / (limit - 2 * margin)))
-    else:
-        return None
-    return count if length // count >= SMALLEST_CORE_PX else None
-
-
 def make_plan(
     height: int,
     width: int,
@@ -349,12 +203,12 @@ def _shrinking(
     edge_limit = EDGE_TILE_PX
     while True:
         if tile:
-            trunk = fixed_grid(height, width, method.margin, tile, method.widths.multiple)
-            tail = fixed_grid(height, width, TAIL_MARGIN, tile)
+            trunk = grids.fixed_grid(height, width, method.margin, tile, method.widths.multiple)
+            tail = grids.fixed_grid(height, width, TAIL_MARGIN, tile)
         else:
-            trunk = best_grid(height, width, method.margin, limit, method.widths)
-            tail = strips(height, width, TAIL_MARGIN, tail_limit)
-        edges = strips(height, width, JOIN_MARGIN, edge_limit)
+            trunk = grids.best_grid(height, width, method.margin, limit, method.widths)
+            tail = grids.strips(height, width, TAIL_MARGIN, tail_limit)
+        edges = grids.strips(height, width, JOIN_MARGIN, edge_limit)
         yield _plan(method, trunk, edges, tail, architecture, footprint, spooled)
         if tile or limit <= SMALLEST_TILE_PX:
             return
@@ -382,18 +236,6 @@ def _plan(
     in_tail = held + tail.largest_px * footprint.tail + _tail_arrays(tail, width, architecture)
     need = image + max(in_trunk, in_tail) + (0 if spooled else feature_bytes)
     return Plan(method, trunk, edges, tail, spooled, feature_bytes, need)
-
-
-def strips(height: int, width: int, margin: int, limit_px: int) -> Grid:
-    """Tiles as wide as the image where rows enough fit into `limit_px`, cut in columns only beyond that."""
-    rows_seen = max(limit_px // width, min(height, SMALLEST_CORE_PX))
-    rows = _fewest_rows(height, margin, rows_seen)
-    columns = _fewest(width, margin, max(limit_px // _longest(height, rows, margin), SMALLEST_CORE_PX + 2 * margin))
-    return Grid(spans(height, rows, margin), spans(width, columns or max(1, width // SMALLEST_CORE_PX), margin))
-
-
-def _fewest_rows(height: int, margin: int, rows_seen: int) -> int:
-    return 1 if height <= rows_seen else math.ceil(height / max(1, rows_seen - 2 * margin))
 
 
 def trunk_arrays(grid: Grid, width: int, architecture: Architecture) -> int:

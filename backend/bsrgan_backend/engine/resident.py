@@ -16,7 +16,8 @@ import numpy.typing as npt
 from bsrgan_backend.engine import planning
 from bsrgan_backend.engine.arithmetic import Arithmetic, Tensor
 from bsrgan_backend.engine.engine import NO_NUMBERS, OnProgress, Sink, Stopped, is_finite
-from bsrgan_backend.engine.planning import TAIL_MARGIN, Span
+from bsrgan_backend.engine.grids import Span, spans
+from bsrgan_backend.engine.planning import TAIL_MARGIN
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture
 
@@ -32,7 +33,7 @@ SHORT = "The device's memory ran short, so the picture was worked on in smaller 
 def strips(height: int, width: int) -> tuple[Span, ...]:
     """The tail's strips over the features' rows."""
     own = max(1, STRIP_PX // width - 2 * TAIL_MARGIN)
-    return planning.spans(height, math.ceil(height / own), TAIL_MARGIN)
+    return spans(height, math.ceil(height / own), TAIL_MARGIN)
 
 
 def need_bytes(arithmetic: Arithmetic, height: int, width: int, precision: str) -> int:

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine.planning import Grid, Span, spans
+from bsrgan_backend.engine.grids import Grid, Span, spans
 from bsrgan_backend.errors import BackendError
 
 Array = npt.NDArray[np.float32]
