@@ -77,6 +77,27 @@ def test_overhead_of_stages_is_small(precision: str, has_amx: bool, monkeypatch:
     assert plan.need_bytes <= 4 * 10**9
 
 
+def test_long_calls_are_for_small_margins_only() -> None:
+    """A way whose margins would add more than it may is not taken, even where its plan would be the cheapest."""
+    few, many = Method("few", 1, 100, 1.2), Method("many", 6, 100, most_arithmetic=1.3)
+    chosen = {
+        side: planning.make_plan(side, side, BSRGAN, (few, many), FULL, 8 << 30, tile=tile).method.name
+        for side, tile in ((300, None), (700, None), (301, 301))
+    }
+    assert chosen == {300: "many", 700: "few", 301: "many"}
+
+
+@pytest.mark.parametrize(("height", "width"), [(700, 700), (1024, 1024), (500, 3000)])
+def test_with_amx_calls_are_long(height: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of about a megapixel run by six blocks in few tiles where the processor's products are so fast."""
+    monkeypatch.setattr(host, "has_amx", lambda: True)
+    methods = precision_methods("openvino", BSRGAN, "fast")
+    plan = planning.make_plan(height, width, BSRGAN, methods, FULL, 8 * 10**9)
+    assert plan.method.group == 6
+    assert plan.trunk.tiles <= 3
+    assert plan.arithmetic < 1.2
+
+
 @MANY
 @given(SIDES, SIDES, st.sampled_from(("exact", "fast")), st.integers(2, 16))
 def test_the_cheapest_way_that_fits_is_chosen(height: int, width: int, precision: str, gigabytes: int) -> None:

@@ -25,6 +25,12 @@ BLOCK = "block"
 FAST_CALL_MACS = 2 * planning.CALL_MACS
 """Most work of one call in the fast precision, which is used only where a trial shows it to be faster."""
 
+AMX_CALL_MACS = 4.5 * planning.CALL_MACS
+"""Likewise with AMX: three and a half seconds on two cores."""
+
+AMX_ARITHMETIC = 1.45
+"""Most that margins may add in such long calls; single blocks are as fast from there on, and have smaller ones."""
+
 _AMX_WIDTHS = grids.Widths(16, 1.15, 1.45)
 """Of 480 widths from 300 on, with AMX: OpenVINO cuts a row into pieces that suit it, and for many odd widths it finds
 none (up to 3.5 times the time). Without AMX, and in float32, no width stands out."""
@@ -242,8 +248,12 @@ def precision_methods(engine_name: str, architecture: Architecture, precision: s
         return inside("threes", dense, multiples.kept, multiples.each, 1.03), block
     half, kept, each = dense // 2, multiples.kept_fast, multiples.each_fast
     sixes = replace(inside("sixes", half, kept, each, 1.03), call_macs=FAST_CALL_MACS)
-    ways = sixes, inside("singles", half, kept, each, 1.65)
-    return tuple(replace(way, widths=_AMX_WIDTHS) for way in ways) if host.has_amx() else ways
+    # What a call costs beside the products weighs less where they take longer: measured with AMX, estimated without.
+    singles = inside("singles", half, kept, each, 1.65 if host.has_amx() else 1.33)
+    if not host.has_amx():
+        return sixes, singles
+    long = replace(sixes, call_macs=AMX_CALL_MACS, most_arithmetic=AMX_ARITHMETIC)
+    return tuple(replace(way, widths=_AMX_WIDTHS) for way in (long, sixes, singles))
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ class Method:
         new_bytes: memory for its weights where they are not loaded yet.
         call_macs: most work of one call.
         widths: how fast it is on tiles of different widths.
+        most_arithmetic: a plan whose margins make more work than this, in proportion, is not taken.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Method:
     new_bytes: int = 0
     call_macs: float = CALL_MACS
     widths: grids.Widths = grids.ALL_ALIKE
+    most_arithmetic: float = math.inf
 
     @property
     def margin(self) -> int:
@@ -180,6 +182,8 @@ def make_plan(
     for method, spooled in itertools.product(methods, (False, True) if can_spool else (False,)):
         for plan in _shrinking(height, width, architecture, method, footprint, tile, spooled):
             least = min(least, plan.need_bytes)
+            if plan.arithmetic > method.most_arithmetic:
+                break
             if plan.need_bytes <= budget_bytes:
                 fitting.append(plan)
                 break
