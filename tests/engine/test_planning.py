@@ -154,6 +154,16 @@ def test_a_given_tile_is_kept() -> None:
         planning.make_plan(2000, 2000, BSRGAN, BLOCK, FULL, 1 << 30, tile=1000)
 
 
+def test_tiles_of_one_size_leave_nothing_behind() -> None:
+    """Room for the kernels of several sizes is planned where there are several."""
+
+    def needs(rows: int, shapes: int) -> int:
+        footprint = Footprint(edge=2048, tail=16384, shapes=shapes)
+        return planning.make_plan(rows * 100, 100, BSRGAN, BLOCK, footprint, 4 << 30, tile=100).need_bytes
+
+    assert [needs(rows, 1 << 20) - needs(rows, 0) for rows in (1, 2, 3)] == [0, 0, 1 << 20]
+
+
 def test_costs_are_those_of_the_layers() -> None:
     """Multiplications for each pixel equal the sum over all weights, weighted by the resolution they work at."""
     arch = Architecture(features=5, blocks=3, growth=2, in_channels=3, out_channels=1, scale=2, unshuffle=2)

@@ -52,6 +52,11 @@ class Grid:
         return self.tallest * self.widest
 
     @property
+    def sizes(self) -> int:
+        """How many different sizes its tiles have."""
+        return len({r.high - r.low for r in self.rows}) * len({c.high - c.low for c in self.columns})
+
+    @property
     def total_px(self) -> int:
         """Pixels that all tiles see together."""
         return sum(r.high - r.low for r in self.rows) * sum(c.high - c.low for c in self.columns)

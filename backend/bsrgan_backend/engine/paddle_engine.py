@@ -41,7 +41,7 @@ _PACKED = 5.8
 """Times the size of the weights that a predictor with the blocks inside takes: read, converted and packed."""
 
 SHAPES_BYTES = 120_000_000
-"""What many tiles leave behind: measured with the full net at budgets of 0.4 and 1 GB (docs/benchmarks.md)."""
+"""What tiles of several sizes leave behind, measured with the full net at 0.4 and 1 GB (docs/benchmarks.md)."""
 
 _log = logging.getLogger(__name__)
 

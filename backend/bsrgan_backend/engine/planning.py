@@ -83,7 +83,7 @@ class Footprint:
     Attributes:
         edge: the first and the last convolution together, for each pixel of their largest tile.
         tail: the tail, for each pixel of the features of its largest tile.
-        shapes: what many tiles take in all beside their own: kernels, and memory that stays in pieces.
+        shapes: what tiles of several sizes take in all beside their own: kernels, and memory that stays in pieces.
     """
 
     edge: int
@@ -235,7 +235,7 @@ def _plan(
     feature_bytes = height * width * architecture.features * _FLOAT
     image = height * width * architecture.in_channels * architecture.unshuffle**2 * _FLOAT
     held = method.new_bytes + trunk.largest_px * method.bytes_px + edges.largest_px * footprint.edge
-    held += footprint.shapes if trunk.tiles > 1 else 0
+    held += footprint.shapes if trunk.sizes > 1 else 0
     in_trunk = held + trunk_arrays(trunk, width, architecture)
     in_tail = held + tail.largest_px * footprint.tail + _tail_arrays(tail, width, architecture)
     need = image + max(in_trunk, in_tail) + (0 if spooled else feature_bytes)
