@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from bsrgan_backend.engine import saving
+from bsrgan_backend.engine.runtime import paddle
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Weights
 
@@ -56,6 +58,22 @@ def test_every_program_is_named_by_the_manifest(saved: Path) -> None:
     files = json.loads((saved / "manifest.json").read_text())["files"]
     assert {f"{name}.pdmodel" for name in saving.PROGRAMS} <= set(files)
     assert "reference.npz" in files
+
+
+def test_what_has_been_described_does_not_stay(saved: Path, tiny: Weights) -> None:
+    """A program that was written in the middle of a job leaves no memory taken: it would hold all weights."""
+    gc.collect()
+    before = _programs_alive()
+    gc.disable()
+    try:
+        saving.grouped(tiny, saved, "singles")
+        assert _programs_alive() == before
+    finally:
+        gc.enable()
+
+
+def _programs_alive() -> int:
+    return sum(isinstance(one, paddle.static.Program) for one in gc.get_objects())
 
 
 def test_the_folder_may_be_removed(saved: Path, tiny: Weights) -> None:

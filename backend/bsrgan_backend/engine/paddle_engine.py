@@ -205,6 +205,8 @@ class PaddleEngine:
             folder = saving.grouped(self._weights, self._folder, name) if is_grouped else self._folder
             engine_name = engine_name or self._engine
             self._predictors[key] = predictors.Predictor(folder, name, engine_name, self._threads, precision)
+            # Often in the middle of a job: what writing and reading the program took must not stay beside the picture.
+            host.return_memory()
         return self._predictors[key]
 
     def _taken(self, group: int, first: int) -> npt.NDArray[np.int32]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import hashlib
 import json
 import logging
@@ -95,6 +96,8 @@ def _kept(folder: Path, write: Callable[[Path], None]) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _staging(folder.parent) as staged:
             write(staged)
+            # A program that has been described holds itself, and its weights: 0.4 GB with the full net.
+            gc.collect()
             _write_manifest(staged)
             _replace(staged, folder)
     except OSError as error:
