@@ -67,7 +67,7 @@ def test_what_has_been_described_does_not_stay(saved: Path, tiny: Weights) -> No
     gc.disable()
     try:
         saving.grouped(tiny, saved, "singles")
-        assert _programs_alive() == before
+        assert _programs_alive() <= before
     finally:
         gc.enable()
 
