@@ -67,13 +67,14 @@ def test_what_has_been_described_does_not_stay(saved: Path, tiny: Weights) -> No
     gc.disable()
     try:
         saving.grouped(tiny, saved, "singles")
-        assert _programs_alive() <= before
+        assert _programs_alive() == before
     finally:
         gc.enable()
 
 
 def _programs_alive() -> int:
-    return sum(isinstance(one, paddle.static.Program) for one in gc.get_objects())
+    # Not isinstance: asked for their class, some of other libraries' objects warn.
+    return sum(type(one) is paddle.static.Program for one in gc.get_objects())
 
 
 def test_the_folder_may_be_removed(saved: Path, tiny: Weights) -> None:

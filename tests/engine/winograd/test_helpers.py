@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,9 +16,9 @@ import pytest
 
 from bsrgan_backend import link
 from bsrgan_backend.engine.engine import Stopped, unshuffled
+from bsrgan_backend.engine.winograd import helper, network, run
 from bsrgan_backend.engine.winograd import helpers as processes
-from bsrgan_backend.engine.winograd import network, run
-from bsrgan_backend.engine.winograd.crew import Threads
+from bsrgan_backend.engine.winograd.crew import Abandoned, Threads
 from bsrgan_backend.engine.winograd.layout import Layout
 from bsrgan_backend.engine.winograd.transforms import EXACT, FAST
 from bsrgan_backend.errors import BackendError
@@ -158,6 +159,29 @@ def test_helpers_stand_still_while_others_have_the_processor(helpers):
         ended = marks(crew)
     assert [was_still for _, was_still in stood] == [True, True]
     assert ended not in [reached for reached, _ in stood]
+
+
+@pytest.mark.parametrize(
+    ("words", "goes_on"), [("gg", True), ("gh", True), ("hhg", True), ("o", False), ("ho", False), ("go", True)]
+)
+def test_a_word_that_changes_while_it_is_looked_at(words, goes_on):
+    """A helper that is held back just after it was free to go does not take that for the end, and leaves the others."""
+    meaning = {"g": processes.GO, "h": processes.HOLD, "o": processes.OVER}
+    line, other = link.pair()
+    with contextlib.closing(line), other:
+        member = helper._Member(2, ChangingBoard([meaning[word] for word in words]), line)
+        with contextlib.nullcontext() if goes_on else pytest.raises(Abandoned):
+            member.step()
+
+
+class ChangingBoard:
+    """A board on which another word stands at every look."""
+
+    def __init__(self, words):
+        self._words = words
+
+    def __getitem__(self, key):
+        return self._words.pop(0)
 
 
 @pytest.mark.parametrize("moment", ["before", "trunk", "tail"])

@@ -44,10 +44,11 @@ class _Member:
     def step(self) -> None:
         """Wait while held back."""
         self._look()
-        while self._board[0] == HOLD:
+        # Read once for both questions: the word may change between them.
+        while (word := self._board[0]) == HOLD:
             time.sleep(_HELD_S)
             self._look()
-        if self._board[0] != GO:
+        if word != GO:
             raise Abandoned
 
     def mark(self, key: int, value: int) -> None:
