@@ -26,10 +26,10 @@ FAST_CALL_MACS = 2 * planning.CALL_MACS
 """Most work of one call in the fast precision, which is used only where a trial shows it to be faster."""
 
 AMX_CALL_MACS = 4.5 * planning.CALL_MACS
-"""Likewise with AMX: three and a half seconds on two cores."""
+"""Likewise with AMX: about five seconds on two busy cores."""
 
 AMX_ARITHMETIC = 1.45
-"""Most that margins may add in such long calls; single blocks are as fast from there on, and have smaller ones."""
+"""Most work of such long calls, over that without margins: from there on single blocks are about as fast."""
 
 _AMX_WIDTHS = grids.Widths(16, 1.15, 1.45)
 """Of 480 widths from 300 on, with AMX: OpenVINO cuts a row into pieces that suit it, and for many odd widths it finds
