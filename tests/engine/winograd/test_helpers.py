@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -207,6 +208,127 @@ def test_a_helper_that_is_killed_is_a_lack_of_memory(moment, helpers):
     assert before[0] not in helpers.pids
     assert np.array_equal(upscaled(kernels, image, plan, runner), whole)
     assert len(helpers.pids) == 5
+
+
+def test_a_preview_does_not_call_back_a_crew_that_has_failed(helpers):
+    """A helper dies while a preview waits: the others end all the same, and none waits for rows that never come."""
+    kernels = small_net(helpers)
+    runner = run.Runner(kernels, helpers=helpers)
+    part = noise(40, 50)
+    killed, previews = [], []
+
+    def should_stop():
+        # Two may look in vain before the lost one is seen.
+        if killed and len(previews) < 3:
+            previews.append(upscaled(kernels, part, planned(kernels, part), runner))
+        return len(previews) == 3 and time.monotonic() - killed[0] > 60
+
+    def on_progress(done, total, *_):
+        if not killed and done > 0.05 * total:
+            os.kill(helpers.pids[0], signal.SIGKILL)
+            assert gone(helpers.pids[:1])
+            killed.append(time.monotonic())
+
+    image = noise(700, 300)
+    with pytest.raises(MemoryError):
+        upscaled(kernels, image, planned(kernels, image), runner, should_stop=should_stop, on_progress=on_progress)
+    assert np.array_equal(previews[0], upscaled(kernels, part, planned(kernels, part)))
+
+
+def test_a_helper_that_a_preview_lost_is_lost_once(helpers):
+    """It dies in a preview that ran before the long picture gave out its work: both are a lack of memory."""
+    kernels = small_net(helpers)
+    runner = run.Runner(kernels, helpers=helpers)
+    image = noise(300, 300)
+    previews = []
+
+    def kill(done, total, *_):
+        if len(previews) == 1 and done > 0.05 * total:
+            previews.append(helpers.pids[0])
+            os.kill(helpers.pids[0], signal.SIGKILL)
+
+    def should_stop():
+        if not previews:
+            previews.append(None)
+            with pytest.raises(MemoryError):
+                upscaled(kernels, image, planned(kernels, image), runner, on_progress=kill)
+        return False
+
+    with pytest.raises(MemoryError):
+        upscaled(kernels, image, planned(kernels, image), runner, should_stop=should_stop)
+    assert previews[1] not in helpers.pids
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked at in /proc")
+def test_a_failed_picture_leaves_no_memory(helpers):
+    """What was shared is gone when the failure is, without Python's collector: the next try needs the room."""
+    kernels = small_net(helpers)
+    runner = run.Runner(kernels, helpers=helpers)
+    image = noise(700, 300)
+
+    def kill(done, total, *_):
+        if done > 0.05 * total:
+            os.kill(helpers.pids[0], signal.SIGKILL)
+
+    upscaled(kernels, image, planned(kernels, image), runner)
+    gc.collect()
+    before = shared_files(os.getpid())
+    gc.disable()
+    try:
+        with contextlib.suppress(MemoryError):
+            upscaled(kernels, image, planned(kernels, image), runner, on_progress=kill)
+        assert shared_files(os.getpid()) == before
+    finally:
+        gc.enable()
+
+
+def shared_files(pid):
+    """How many descriptors of shared memory a process has."""
+    targets = []
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            targets.append(str(file.readlink()))
+    return sum("memfd:" in target for target in targets)
+
+
+def test_what_finds_no_room_in_a_helper_is_let_go(monkeypatch):
+    """Every descriptor that came with a picture is closed, also those behind the one that found no room."""
+    arrays = [processes.shared.allocate((1,)) for _ in range(3)]
+    files = [os.dup(array.descriptor) for array in arrays]
+    room = iter([arrays[0]])
+
+    def receive(*_):
+        for array in room:
+            return array
+        raise MemoryError
+
+    monkeypatch.setattr(helper.shared, "received", receive)
+    with pytest.raises(MemoryError):
+        helper._arrays({"shapes": [[1]] * 3}, files)
+    for descriptor in files:
+        with pytest.raises(OSError, match="Bad file"):
+            os.fstat(descriptor)
+
+
+def test_a_start_that_fails_once_is_tried_again(monkeypatch):
+    """Memory may be short for a moment; threads do that picture, and processes the next."""
+    image = noise(61, 83)
+    alone = processes.Helpers(2)
+    mine = small_net(alone)
+    runner = run.Runner(mine, helpers=alone)
+    start = processes.Helpers._start
+    failures = iter([OSError("no room")])
+
+    def once(self):
+        for failure in failures:
+            raise failure
+        start(self)
+
+    monkeypatch.setattr(processes.Helpers, "_start", once)
+    whole = upscaled(mine, image, planned(mine, image), runner)
+    assert np.array_equal(upscaled(mine, image, planned(mine, image), runner), whole)
+    assert len(alone.pids) == 2
+    alone.rest()
 
 
 def test_what_fails_in_a_helper_is_told(helpers, monkeypatch):

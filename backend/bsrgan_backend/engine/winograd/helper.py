@@ -85,11 +85,10 @@ def main() -> None:
             line.send({"started": True})
             while True:
                 for message, files in line.receive():
-                    shapes = [tuple(shape) for shape in message["shapes"]]
                     if "architecture" in message:
-                        net = _network(message, shared.received(files[0], shapes[0]))
+                        net = _network(message, files)
                     elif net is not None:
-                        line.send(_answer(message, files, shapes, net, line))
+                        line.send(_answer(message, files, net, line))
                         if message["is_large"]:
                             host.return_memory()
         except link.LinkClosed:
@@ -97,17 +96,29 @@ def main() -> None:
             os._exit(0)
 
 
-def _network(message: dict[str, Any], values: npt.NDArray[np.float32]) -> network.Network:
+def _network(message: dict[str, Any], files: list[int]) -> network.Network:
+    (values,) = _arrays(message, files)
     return network.viewed(Architecture(**message["architecture"]), _SCHEMES[message["tile"]], values)
 
 
-def _answer(
-    message: dict[str, Any], files: list[int], shapes: list[tuple[int, ...]], net: network.Network, line: link.Link
-) -> dict[str, Any]:
+def _arrays(message: dict[str, Any], files: list[int], first: npt.DTypeLike = np.float32) -> list[npt.NDArray[Any]]:
+    """What came with a message: of float32, but for the first one."""
+    dtypes = [first, *(np.float32 for _ in files[1:])]
+    try:
+        return [
+            shared.received(descriptor, tuple(shape), dtype)
+            for descriptor, shape, dtype in zip(files, message["shapes"], dtypes, strict=True)
+        ]
+    finally:
+        # All of them, also where one finds no room: each keeps the memory behind it.
+        for descriptor in files:
+            os.close(descriptor)
+
+
+def _answer(message: dict[str, Any], files: list[int], net: network.Network, line: link.Link) -> dict[str, Any]:
     """Do an order and say how it ended."""
     try:
-        board = shared.received(files[0], shapes[0], np.int64)
-        arrays = [shared.received(*given) for given in zip(files[1:], shapes[1:], strict=True)]
+        board, *arrays = _arrays(message, files, np.int64)
         layout = Layout(**message["layout"], scheme=net.scheme)
         task = _TASKS[message["task"]].ordered(net, layout, message, arrays)
         task.work(message["number"], _Member(message["threads"], board, line))

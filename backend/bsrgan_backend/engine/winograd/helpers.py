@@ -39,6 +39,9 @@ _END_S = 10.0
 
 _START_S = 30.0
 
+_STARTS = 2
+"""So many that fail in a row are enough."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -101,6 +104,7 @@ class Helpers:
         self._count = count
         self._helpers: list[_Helper] = []
         self._is_possible = link.PASSES_FILES and count > 1
+        self._failed_starts = 0
         self._is_busy = False
         weakref.finalize(self, _end, self._helpers)
 
@@ -135,9 +139,12 @@ class Helpers:
             self._start()
         except (OSError, link.LinkClosed) as error:
             _log.warning("helpers cannot be started, threads do their work: %s", error)
-            self._is_possible = False
+            self._failed_starts += 1
+            # Once may be want of memory at that moment.
+            self._is_possible = self._failed_starts < _STARTS
             self.rest()
             return None
+        self._failed_starts = 0
         return Team(self, self._helpers[:threads], check, network, is_large=is_large)
 
     @contextlib.contextmanager
@@ -168,7 +175,9 @@ class Helpers:
         """End one; another will be started in its place."""
         helper.process.kill()
         helper.end()
-        self._helpers.remove(helper)
+        # A preview that ran first may have lost it already.
+        if helper in self._helpers:
+            self._helpers.remove(helper)
 
 
 def _end(helpers: list[_Helper]) -> None:
@@ -217,7 +226,11 @@ class Team:
             finally:
                 self._end()
         if self._failure is not None:
-            raise self._failure
+            try:
+                raise self._failure
+            finally:
+                # Its traceback holds this crew and the picture's arrays, which whoever tries again needs the room of.
+                self._failure = None
 
     def mark(self, key: int, value: int) -> None:
         """As a member's."""
@@ -233,11 +246,11 @@ class Team:
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Hold the helpers back at their next step."""
-        self._board[0] = HOLD
+        self._say(HOLD)
         try:
             yield
         finally:
-            self._board[0] = GO
+            self._say(GO)
 
     def _give(self, task: Task) -> None:
         words, arrays = task.order()
@@ -287,7 +300,11 @@ class Team:
 
     def _fail(self, failure: BaseException) -> None:
         self._failure = self._failure or failure
-        self._board[0] = OVER
+        self._say(OVER)
+
+    def _say(self, word: int) -> None:
+        """What the helpers shall do: after a failure nothing but end, as they would wait for what will never come."""
+        self._board[0] = word if self._failure is None else OVER
 
     def _end(self) -> None:
         """None works when this returns."""

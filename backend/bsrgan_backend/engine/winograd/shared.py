@@ -49,15 +49,12 @@ def allocate(shape: tuple[int, ...], folder: Path | None = None, dtype: npt.DTyp
 
 
 def received(descriptor: int, shape: tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> npt.NDArray[Any]:
-    """The array that another process has passed on; the descriptor is closed.
+    """The array that another process has passed on; the descriptor may be closed afterwards.
 
     Raises:
         MemoryError: there is no room for it in this process.
     """
-    try:
-        return _mapped(descriptor, shape, dtype)
-    finally:
-        os.close(descriptor)
+    return _mapped(descriptor, shape, dtype)
 
 
 def fence() -> None:
