@@ -118,6 +118,14 @@ def test_nan_under_alpha_zero_is_harmless():
     assert alpha.tolist() == [[0, 1]]
 
 
+def test_colour_under_negative_alpha_is_erased():
+    """Alpha below 0, which float layers may hold, is as clear as 0: its colour cannot leak either."""
+    block = np.array([[[0.9, 0.8, 0.7, -0.25], [0.1, 0.2, 0.3, 1.0]]], np.float32)
+    colour, alpha = pixels.split(block)
+    assert colour[0, 0].tolist() == [0, 0, 0]
+    assert alpha.tolist() == [[0, 1]]
+
+
 def test_large_finite_floats_are_no_infinities():
     """A sum that overflows is looked at again before a picture is refused."""
     block = np.full((64, 64, 1), 3e38, np.float32)
