@@ -315,6 +315,17 @@ def test_premultiplied_alpha_becomes_straight(tmp_path):
     np.testing.assert_array_equal(pixels[..., 3], straight[..., 3])
 
 
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_premultiplied_colour_above_its_alpha_becomes_full(tmp_path, dtype):
+    """Associated colour that is larger than its alpha, which no straight colour gives, is the brightest there is."""
+    top = np.iinfo(dtype).max
+    stored = np.array([[[200, 100, 50, 100], [1, 2, 0, 1]]], dtype)
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", extrasamples=["assocalpha"])
+    half = top // 2 + 1
+    expected = [[[top, top, half, 100], [top, top, 0, 1]]]
+    assert read_picture(tmp_path / "a.tif").pixels.tolist() == expected
+
+
 def test_tiff_resolution_in_centimetres(tmp_path):
     """Pixels per centimetre become pixels per inch."""
     tifffile.imwrite(tmp_path / "a.tif", noise(4, 4, 1)[..., 0], resolution=(100, 50), resolutionunit="centimeter")

@@ -126,7 +126,8 @@ def _straight(pixels: Pixels) -> Pixels:
     """Associated (premultiplied) alpha to straight alpha, rounded half up for integers."""
     alpha = pixels[..., -1:].astype(np.float64)
     top = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1.0
-    straight = pixels[..., :-1] * (top / np.where(alpha > 0, alpha, np.inf))
+    # The division comes last: halves that are exact stay so.
+    straight = pixels[..., :-1].astype(np.float64) * top / np.where(alpha > 0, alpha, np.inf)
     if pixels.dtype.kind == "u":
         straight = np.floor(np.minimum(straight, top) + 0.5)
     result: Pixels = np.concatenate([straight.astype(pixels.dtype), pixels[..., -1:]], axis=2)
