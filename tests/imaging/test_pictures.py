@@ -206,6 +206,19 @@ def test_pictures_come_upright(tmp_path, ending, turn):
         assert picture.dpi == pytest.approx((200, 100) if turn >= 5 else (100, 200), rel=1e-2)
 
 
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_compressed_tiffs_come_upright_once(tmp_path, dtype, turn):
+    """LZW, which each depth leaves to another decoder, is turned as Pillow turns it: not at all twice."""
+    path = tmp_path / "a.tif"
+    Image.fromarray(noise(5, 7, 1, dtype)[..., 0]).save(path, compression="tiff_lzw", tiffinfo={0x0112: turn})
+    with Image.open(path) as image:
+        expected = np.asarray(image)
+    picture = read_picture(path)
+    assert picture.pixels.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(picture.pixels[..., 0], expected)
+
+
 def test_maker_notes_stay_where_they_are():
     """Only the orientation's own bytes change; everything else, such as offsets of maker notes, stays."""
     exif = camera_exif(6).tobytes()

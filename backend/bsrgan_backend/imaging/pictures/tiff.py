@@ -70,13 +70,14 @@ def read(data: bytes) -> Picture:
 
 
 def _pixels(page: Any, data: bytes) -> tuple[Pixels, bytes, list[str], bool]:
-    """Pixels, profile and notes of a page, and whether Pillow has already turned them upright."""
+    """Pixels, profile and notes of a page, and whether its decoder has already turned them upright."""
     icc = bytes(page.tags[_ICC].value) if _ICC in page.tags else b""
     plain = page.photometric in (0, 1, 2) and page.dtype is not None and page.samplesperpixel <= 4
     if not plain or page.bitspersample not in (8, 16, 32, 64):
         return (*_by_pillow(data, icc), True)
     if page.dtype.str[1:] not in ("u1", "u2", "f2", "f4", "f8"):
         raise unreadable("Pictures of this depth cannot be worked on; save it with 8, 16 or 32 bit (float) first.")
+    is_upright = False
     try:
         pixels = _interleaved(page)
     except ValueError as error:
@@ -84,14 +85,14 @@ def _pixels(page: Any, data: bytes) -> tuple[Pixels, bytes, list[str], bool]:
             raise
         if page.dtype == np.uint8:
             return (*_by_pillow(data, icc), True)
-        pixels = _by_opencv(page, data)
+        pixels, is_upright = _by_opencv(page, data), True
     if page.photometric == 0:
         pixels = (np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1) - pixels
     if pixels.dtype.kind == "f":
         pixels = pixels.astype(np.float32)
     if pixels.shape[2] in (2, 4) and tuple(page.extrasamples)[-1:] == (_ASSOCIATED,):
         pixels = _straight(pixels)
-    return pixels, icc, [], False
+    return pixels, icc, [], is_upright
 
 
 def _interleaved(page: Any) -> Pixels:
