@@ -52,6 +52,18 @@ def facts(exif):
     return dict(loaded), dict(loaded.get_ifd(0x8769)), dict(loaded.get_ifd(0x8825))
 
 
+def png_chunk(kind, data):
+    """A piece of a PNG."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_file(width, height, depth, colour, rows, before=b"", after=b""):
+    """A PNG of a bit depth and colour type, with chunks before and after its rows (each with its filter byte)."""
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    body = before + png_chunk(b"IDAT", zlib.compress(rows)) + after
+    return b"\x89PNG\r\n\x1a\n" + header + body + png_chunk(b"IEND", b"")
+
+
 def code_of(call, *arguments):
     """The code and sentence that a call fails with."""
     with pytest.raises(BackendError) as caught:
@@ -204,6 +216,37 @@ def test_pictures_come_upright(tmp_path, ending, turn):
     assert facts(picture.exif)[0][0x010F] == "Maker"
     if ending != "webp":
         assert picture.dpi == pytest.approx((200, 100) if turn >= 5 else (100, 200), rel=1e-2)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("place", ["before", "after", "text before", "text after"])
+def test_exif_of_a_png_is_found_wherever_it_stands(tmp_path, place, depth):
+    """A chunk before or after the pixels, and the text that was usual before that chunk, turn the picture and stay."""
+    exif = camera_exif(6).tobytes()
+    text = f"\nexif\n{len(exif):8}\n{exif[:40].hex()}\n{exif[40:].hex()}\n".encode()
+    chunk = png_chunk(b"eXIf", exif.removeprefix(b"Exif\x00\x00"))
+    if "text" in place:
+        chunk = png_chunk(b"zTXt", b"Raw profile type exif\x00\x00" + zlib.compress(text))
+    stored = noise(2, 3, 1, f">u{depth // 8}")
+    rows = b"".join(b"\x00" + row.tobytes() for row in stored)
+    path = tmp_path / "a.png"
+    path.write_bytes(png_file(3, 2, depth, 0, rows, **{place.removeprefix("text "): chunk}))
+    picture = read_picture(path)
+    np.testing.assert_array_equal(picture.pixels, orientation.upright(stored, 6))
+    assert facts(picture.exif)[0][0x0112] == 1
+    assert facts(picture.exif)[0][0x010F] == "Maker"
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"\nexif\n      4\nno hex\n", b"\nexif\n      4\n123\n", b"\nexif\n      2\nabcd"]
+)
+def test_broken_exif_in_a_text_is_none(tmp_path, text):
+    """A text that should hold Exif and does not is no reason to refuse a sound picture."""
+    chunk = png_chunk(b"tEXt", b"Raw profile type exif\x00" + text)
+    (tmp_path / "a.png").write_bytes(png_file(2, 1, 8, 0, b"\x00\x05\x06", chunk))
+    picture = read_picture(tmp_path / "a.png")
+    assert picture.pixels.ravel().tolist() == [5, 6]
+    assert picture.exif == b""
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
@@ -374,13 +417,7 @@ def test_jpeg_and_transparency(tmp_path):
 
 def png_header(width, height, depth=8, colour=2):
     """A PNG that claims a size and holds nothing."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    body = chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + body
+    return png_file(width, height, depth, colour, bytes(100))
 
 
 @pytest.mark.parametrize(

@@ -92,11 +92,14 @@ def _read(data: bytes) -> Picture:
         notes = []
         if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
             notes.append("Only the first frame is used.")
-        exif, turn = orientation.reset(image.info.get("exif", b""))
+        # All of the file: a PNG may bring its Exif after the pixels. This also finds truncated and damaged files,
+        # which OpenCV fills with gray.
+        image.load()
+        exif, turn = orientation.reset(_exif(image))
         icc = image.info.get("icc_profile") or b""
         dpi = _resolution(image)
         if image.format == "PNG" and data[_PNG_DEPTH_OFFSET] == 16:
-            pixels = _deep_png(data, image)
+            pixels = _deep_png(data)
         else:
             pixels, icc, conversions = modes.unpack(image, icc)
             notes += conversions
@@ -110,6 +113,19 @@ def _read(data: bytes) -> Picture:
         )
 
 
+def _exif(image: Image.Image) -> bytes:
+    """Exif as a part of its own, or as a text of a PNG, where it stood before PNG had a chunk for it."""
+    text = image.info.get("Raw profile type exif")
+    if "exif" in image.info or not isinstance(text, str):
+        return bytes(image.info.get("exif", b""))
+    try:
+        # An empty line, what it is and its length stand before the hexadecimal digits.
+        return bytes.fromhex("".join(text.split("\n")[3:]))
+    except ValueError:
+        # Broken metadata is no reason to refuse a sound picture.
+        return b""
+
+
 def _resolution(image: Image.Image) -> tuple[float, float] | None:
     dpi = image.info.get("dpi")
     if not dpi or len(dpi) != 2 or not all(0 < float(value) < 1e6 for value in dpi):
@@ -118,10 +134,8 @@ def _resolution(image: Image.Image) -> tuple[float, float] | None:
     return round(float(dpi[0]), 2), round(float(dpi[1]), 2)
 
 
-def _deep_png(data: bytes, image: Image.Image) -> Pixels:
+def _deep_png(data: bytes) -> Pixels:
     """Pixels of a 16-bit PNG; Pillow would cut colour to 8 bit."""
-    # Pillow's own pass finds truncated and damaged files, which OpenCV fills with gray.
-    image.load()
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         raise unreadable("The file is damaged or incomplete.")
