@@ -300,6 +300,26 @@ def test_a_clear_colour_becomes_alpha(tmp_path):
     assert picture.pixels[2, 3, 1] == 0
 
 
+@pytest.mark.parametrize("clear", [0, 1])
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_a_clear_gray_of_any_depth_becomes_alpha(tmp_path, depth, clear):
+    """The clear gray counts as the file's samples do, and of its two bytes only the bits of that depth count."""
+    top = 2**depth - 1
+    samples = np.array([[0, 1], [top, top // 2], [1, 0]])
+    # Two samples a row, at the upper end of one byte or over as many as they take.
+    row_bytes = max(1, depth // 4)
+    words = (samples[:, 0] << depth | samples[:, 1]) << (8 * row_bytes - 2 * depth)
+    rows = b"".join(b"\x00" + int(word).to_bytes(row_bytes, "big") for word in words)
+    unused = 0x4000 if 1 < depth < 16 else 0
+    chunk = png_chunk(b"tRNS", struct.pack(">H", clear | unused))
+    (tmp_path / "a.png").write_bytes(png_file(2, 3, depth, 0, rows, chunk))
+    pixels = read_picture(tmp_path / "a.png").pixels
+    full = 65535 if depth == 16 else 255
+    assert pixels.dtype == (np.uint16 if depth == 16 else np.uint8)
+    np.testing.assert_array_equal(pixels[..., 0], samples * (full // top))
+    np.testing.assert_array_equal(pixels[..., 1], np.where(samples == clear, 0, full))
+
+
 def test_bilevel_becomes_gray(tmp_path):
     """Pictures of one bit become 0 and 255."""
     bits = noise(8, 9, 1)[..., 0] > 127

@@ -21,7 +21,8 @@ from bsrgan_backend.imaging.pixels import Pixels
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM")
 _NEAREST = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp"}
-_PNG_DEPTH_OFFSET = 24
+_PNG_DEPTH_OFFSET, _PNG_COLOUR_OFFSET = 24, 25
+_PNG_GRAY, _PNG_GRAY_ALPHA = 0, 4
 
 # What decoders raise for files that are damaged or not what their first bytes say.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
@@ -98,8 +99,8 @@ def _read(data: bytes) -> Picture:
         exif, turn = orientation.reset(_exif(image))
         icc = image.info.get("icc_profile") or b""
         dpi = _resolution(image)
-        if image.format == "PNG" and data[_PNG_DEPTH_OFFSET] == 16:
-            pixels = _deep_png(data)
+        if image.format == "PNG":
+            pixels = _png(data, image)
         else:
             pixels, icc, conversions = modes.unpack(image, icc)
             notes += conversions
@@ -134,12 +135,28 @@ def _resolution(image: Image.Image) -> tuple[float, float] | None:
     return round(float(dpi[0]), 2), round(float(dpi[1]), 2)
 
 
+def _png(data: bytes, image: Image.Image) -> Pixels:
+    depth = data[_PNG_DEPTH_OFFSET]
+    is_gray = data[_PNG_COLOUR_OFFSET] == _PNG_GRAY
+    clear = image.info.pop("transparency", None) if is_gray else None
+    pixels = _deep_png(data) if depth == 16 else modes.unpack(image, b"")[0]
+    return pixels if clear is None else _with_clear_gray(pixels, clear, depth)
+
+
 def _deep_png(data: bytes) -> Pixels:
     """Pixels of a 16-bit PNG; Pillow would cut colour to 8 bit."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         raise unreadable("The file is damaged or incomplete.")
     pixels = pixels.reshape(*pixels.shape[:2], -1)
-    # OpenCV repeats the gray of gray with alpha (colour type 4).
-    gray_alpha = data[_PNG_DEPTH_OFFSET + 1] == 4
+    # OpenCV repeats the gray of gray with alpha.
+    gray_alpha = data[_PNG_COLOUR_OFFSET] == _PNG_GRAY_ALPHA
     return pixels[..., 2:] if gray_alpha else tiff.rgb_from_bgr(pixels)
+
+
+def _with_clear_gray(pixels: Pixels, clear: int, depth: int) -> Pixels:
+    """Gray (H, W, 1) with an alpha of 0 where it is the clear gray (tRNS), a sample of `depth` bits."""
+    full, most = np.iinfo(pixels.dtype).max, 2**depth - 1
+    # The decoder has spread samples of fewer than 8 bits; what the clear gray has above its bits means nothing.
+    alpha = (pixels != (clear & most) * (full // most)) * pixels.dtype.type(full)
+    return np.concatenate([pixels, alpha], axis=2)
