@@ -329,6 +329,28 @@ def test_bilevel_becomes_gray(tmp_path):
     np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").pixels[..., 0], bits * 255)
 
 
+@pytest.mark.parametrize("top", [256, 1023, 65535])
+@pytest.mark.parametrize("kind", ["P2", "P3", "P5", "P6"])
+def test_ppm_of_more_than_a_byte_keeps_it(tmp_path, kind, top):
+    """Gray and colour, as text and as bytes, become 16 bit, the file's own largest value white."""
+    channels = 1 if kind in ("P2", "P5") else 3
+    samples = (noise(4, 5, channels, "u2").astype(np.int64) * top + 32767) // 65535
+    samples[0, 0], samples[0, 1], samples[0, 2] = 0, 1, top
+    header = f"{kind}\n# a comment 1 2\n5 4 # another\n{top}\n".encode()
+    text = " ".join(map(str, samples.ravel())).encode() + b"\n"
+    (tmp_path / "a.ppm").write_bytes(header + (text if kind in ("P2", "P3") else samples.astype(">u2").tobytes()))
+    picture = read_picture(tmp_path / "a.ppm")
+    assert picture.pixels.dtype == np.uint16
+    np.testing.assert_array_equal(picture.pixels, np.floor(samples * 65535 / top + 0.5))
+
+
+@pytest.mark.parametrize("kind", [b"P5", b"P6"])
+def test_truncated_ppm_is_refused(tmp_path, kind):
+    """A PPM of 16 bit that was cut off never becomes a picture that is partly black."""
+    (tmp_path / "a.ppm").write_bytes(kind + b"\n5 4\n65535\n" + bytes(30))
+    assert code_of(read_picture, tmp_path / "a.ppm")[0] == "BAD_PARAM"
+
+
 @pytest.mark.parametrize("ending", ["jpg", "tif"])
 def test_cmyk_is_converted_and_said(tmp_path, ending):
     """CMYK becomes RGB with a note."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -23,6 +24,9 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM")
 _NEAREST = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp"}
 _PNG_DEPTH_OFFSET, _PNG_COLOUR_OFFSET = 24, 25
 _PNG_GRAY, _PNG_GRAY_ALPHA = 0, 4
+_PPM_HEADER = re.compile(rb"P[2356]" + rb"(?:\s|#[^\r\n]*[\r\n])+(\d+)" * 3)
+"""Width, height and the value that stands for white."""
+_WHITE = 65_535
 
 # What decoders raise for files that are damaged or not what their first bytes say.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
@@ -32,7 +36,7 @@ def read_picture(path: Path) -> Picture:
     """Read a picture file whole, turned upright.
 
     PNG, TIFF, JPEG, WebP, BMP, GIF and PPM; of several pages or frames the first. Palettes become RGB or RGBA, CMYK
-    becomes RGB through its profile.
+    becomes RGB through its profile. PPM of more than 8 bit becomes 16 bit, whatever its white is.
 
     Args:
         path: the file.
@@ -101,6 +105,8 @@ def _read(data: bytes) -> Picture:
         dpi = _resolution(image)
         if image.format == "PNG":
             pixels = _png(data, image)
+        elif image.format == "PPM" and (white := _white_of_ppm(data)) > 255:
+            pixels = _deep_ppm(data, white)
         else:
             pixels, icc, conversions = modes.unpack(image, icc)
             notes += conversions
@@ -145,13 +151,19 @@ def _png(data: bytes, image: Image.Image) -> Pixels:
 
 def _deep_png(data: bytes) -> Pixels:
     """Pixels of a 16-bit PNG; Pillow would cut colour to 8 bit."""
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.dtype != np.uint16:
-        raise unreadable("The file is damaged or incomplete.")
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    pixels = _by_opencv(data)
     # OpenCV repeats the gray of gray with alpha.
     gray_alpha = data[_PNG_COLOUR_OFFSET] == _PNG_GRAY_ALPHA
     return pixels[..., 2:] if gray_alpha else tiff.rgb_from_bgr(pixels)
+
+
+def _by_opencv(data: bytes) -> Pixels:
+    """Pixels (H, W, C) u16 as OpenCV orders them."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise unreadable("The file is damaged or incomplete.")
+    stacked: Pixels = pixels.reshape(*pixels.shape[:2], -1)
+    return stacked
 
 
 def _with_clear_gray(pixels: Pixels, clear: int, depth: int) -> Pixels:
@@ -160,3 +172,18 @@ def _with_clear_gray(pixels: Pixels, clear: int, depth: int) -> Pixels:
     # The decoder has spread samples of fewer than 8 bits; what the clear gray has above its bits means nothing.
     alpha = (pixels != (clear & most) * (full // most)) * pixels.dtype.type(full)
     return np.concatenate([pixels, alpha], axis=2)
+
+
+def _white_of_ppm(data: bytes) -> int:
+    """The value that stands for white; 0 for kinds that give none."""
+    found = _PPM_HEADER.match(data)
+    return int(found[3]) if found else 0
+
+
+def _deep_ppm(data: bytes, white: int) -> Pixels:
+    """Pixels of a PPM of more than 8 bit, spread over 16; Pillow would cut colour to 8."""
+    pixels = tiff.rgb_from_bgr(_by_opencv(data))
+    if white == _WHITE:
+        return pixels
+    spread = (np.minimum(pixels, white).astype(np.uint32) * _WHITE + white // 2) // white
+    return spread.astype(np.uint16)
