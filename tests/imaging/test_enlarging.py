@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 
 from bsrgan_backend.imaging.pictures import Picture, enlarged, read_picture, write_picture
 
@@ -57,6 +59,53 @@ def test_exif_says_the_same(tmp_path):
     assert len(large.exif) == len(picture.exif)
     write_picture(tmp_path / "a.jpg", large)
     assert read_picture(tmp_path / "a.jpg").dpi == pytest.approx((750.0, 290.0))
+
+
+def thumbnail_exif(order, kind):
+    """Exif of a picture of 8 x 4 with both pairs of sizes, in numbers of a type (3 or 4), and a thumbnail."""
+
+    def number(tag, value):
+        return struct.pack(
+            order + ("HHIHH" if kind == 3 else "HHII"), tag, kind, 1, value, *((0,) if kind == 3 else ())
+        )
+
+    orientation = struct.pack(order + "HHIHH", 0x0112, 3, 1, 1, 0)
+    # The first directory begins at 8 with four entries, the second of Exif at 62, that of the thumbnail at 92.
+    pointer = struct.pack(order + "HHII", 0x8769, 4, 1, 62)
+    first = struct.pack(order + "H", 4) + number(0x0100, 8) + number(0x0101, 4) + orientation + pointer
+    sizes = struct.pack(order + "H", 2) + number(0xA002, 8) + number(0xA003, 4) + bytes(4)
+    thumbnail = struct.pack(order + "HHHIIHHII", 2, 0x0201, 4, 1, 122, 0x0202, 4, 1, 4) + bytes(4) + b"JPEG"
+    head = (b"II*\x00" if order == "<" else b"MM\x00*") + struct.pack(order + "I", 8)
+    return head + first + struct.pack(order + "I", 92) + sizes + thumbnail
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "tif"])
+@pytest.mark.parametrize("kind", [3, 4])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_has_the_new_size_and_no_old_thumbnail(tmp_path, ending, kind, order):
+    """Sizes in Exif are those of the result, whichever type they had, and a thumbnail of the old picture is gone."""
+    source = thumbnail_exif(order, kind)
+    before = Image.Exif()
+    before.load(source)
+    assert before.get_ifd(ExifTags.IFD.IFD1)[0x0201] == 122
+    assert before.get_ifd(ExifTags.IFD.Exif) == {0xA002: 8, 0xA003: 4}
+    large = enlarged(Picture(np.zeros((8, 4, 3), np.uint8), exif=source), np.zeros((300, 80, 3), np.uint8))
+    write_picture(tmp_path / f"a.{ending}", large)
+    with Image.open(tmp_path / f"a.{ending}") as image:
+        after = image.getexif()
+        assert (after[0x0100], after[0x0101]) == (80, 300)
+        assert after.get_ifd(ExifTags.IFD.Exif) == {0xA002: 80, 0xA003: 300}
+        assert after.get_ifd(ExifTags.IFD.IFD1) == {}
+
+
+def test_a_side_beyond_two_bytes_fits():
+    """A size that was stored in two bytes may become larger than these hold."""
+    large = enlarged(
+        Picture(np.zeros((1, 8, 1), np.uint8), exif=thumbnail_exif("<", 3)), np.zeros((1, 70_000, 1), np.uint8)
+    )
+    after = Image.Exif()
+    after.load(large.exif)
+    assert after.get_ifd(ExifTags.IFD.Exif) == {0xA002: 70_000, 0xA003: 1}
 
 
 @given(data=st.one_of(st.binary(max_size=60), st.binary(max_size=60).map(lambda tail: exif(72.0, 72.0)[:30] + tail)))
