@@ -64,6 +64,16 @@ def png_file(width, height, depth, colour, rows, before=b"", after=b""):
     return b"\x89PNG\r\n\x1a\n" + header + body + png_chunk(b"IEND", b"")
 
 
+def gray_profile(gamma):
+    """An ICC profile of gray with a gamma (ICC.1 version 2.4: a white point and one curve)."""
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    tags = struct.pack(">I", 2) + struct.pack(">4sII4sII", b"wtpt", 156, len(white), b"kTRC", 176, len(curve))
+    head = struct.pack(">I4sI4s4s4s", 192, bytes(4), 0x02400000, b"mntr", b"GRAY", b"XYZ ") + bytes(12) + b"acsp"
+    illuminant = struct.pack(">3i", 63190, 65536, 54061)
+    return (head.ljust(68, b"\x00") + illuminant).ljust(128, b"\x00") + tags + white + curve
+
+
 def code_of(call, *arguments):
     """The code and sentence that a call fails with."""
     with pytest.raises(BackendError) as caught:
@@ -116,6 +126,32 @@ def test_jpeg_keeps_what_it_can(tmp_path, channels):
     assert again.pixels.shape == smooth.shape
     assert np.abs(again.pixels.astype(int) - smooth).max() <= 4
     assert (again.icc, again.exif, again.dpi, again.format) == (ICC, exif, (72.0, 72.0), "jpeg")
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1.75, 2.25])
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_gray_in_webp_needs_no_profile_of_gray(tmp_path, channels, dtype, gamma):
+    """WebP has no gray: gray of a space of its own becomes sRGB, so that every viewer shows the same light."""
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(channels, 2)
+    stored = ramp if dtype == "u1" else ramp.astype(np.uint16) * 257
+    write_picture(tmp_path / "a.webp", Picture(stored, gray_profile(gamma)))
+    again = read_picture(tmp_path / "a.webp")
+    assert again.icc == b""
+    light = (ramp[..., 0] / 255) ** gamma
+    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+    np.testing.assert_allclose(again.pixels[..., :3], encoded[..., None].repeat(3, 2), atol=0.51)
+    if channels == 2:
+        np.testing.assert_array_equal(again.pixels[..., 3], ramp[..., 1])
+
+
+def test_a_broken_profile_of_gray_is_left_out_of_webp(tmp_path):
+    """What says that it is gray and is no profile does not go into a file of colour; the numbers stay."""
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    write_picture(tmp_path / "a.webp", Picture(ramp, gray_profile(1.0)[:150]))
+    again = read_picture(tmp_path / "a.webp")
+    assert again.icc == b""
+    np.testing.assert_array_equal(again.pixels, ramp.repeat(3, 2))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

@@ -32,7 +32,7 @@ def unpack(image: Image.Image, icc: bytes) -> tuple[Pixels, bytes, list[str]]:
     """
     image.load()
     if image.mode == "CMYK":
-        return np.asarray(_from_cmyk(image, icc)), b"", ["CMYK was converted to sRGB."]
+        return np.asarray(_to_srgb(image, icc)), b"", ["CMYK was converted to sRGB."]
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)[..., None], icc, []
     target = _target(image)
@@ -53,11 +53,28 @@ def _target(image: Image.Image) -> str:
     return target
 
 
-def _from_cmyk(image: Image.Image, icc: bytes) -> Image.Image:
+def gray_in_srgb(icc: bytes) -> Pixels:
+    """What each gray of 8 bit becomes in sRGB.
+
+    Args:
+        icc: a profile of gray; with one that cannot be used, the numbers stay.
+
+    Returns:
+        (256, 3) u8: RGB by gray.
+    """
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    # A shortened way through the profile is wrong by many steps in the shadows.
+    table: Pixels = np.asarray(_to_srgb(ramp, icc, ImageCms.Flags.NOOPTIMIZE))[0]
+    return table
+
+
+def _to_srgb(image: Image.Image, icc: bytes, flags: ImageCms.Flags = ImageCms.Flags.NONE) -> Image.Image:
+    """An image of gray or CMYK as RGB, through its profile where it has one that can be used."""
     if icc:
         try:
             profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-            converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            srgb = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB", flags=flags)
         except (ImageCms.PyCMSError, OSError):
             converted = None
         if converted is not None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging import pixels as pixel_types
-from bsrgan_backend.imaging.pictures import png, tiff
+from bsrgan_backend.imaging.pictures import modes, png, tiff
 from bsrgan_backend.imaging.pictures.picture import Picture
 from bsrgan_backend.imaging.pixels import PixelFormat
 
@@ -31,7 +31,8 @@ def write_picture(path: Path, picture: Picture) -> None:
 
     PNG and TIFF keep 8 and 16 bit, TIFF floats too. What a format cannot hold is brought down with one rounding:
     floats to 16 bit in PNG, everything to 8 bit in JPEG (quality 95, no chroma subsampling) and WebP (lossless).
-    Profile, Exif and resolution go with it (WebP has no resolution).
+    Profile, Exif and resolution go with it (WebP has no resolution). WebP has no gray either: gray that has a profile
+    of gray becomes sRGB there.
 
     Args:
         path: ending .png, .tif, .tiff, .jpg, .jpeg or .webp.
@@ -93,7 +94,16 @@ def _write_jpeg(file: BinaryIO, picture: Picture) -> None:
 def _write_webp(file: BinaryIO, picture: Picture) -> None:
     picture = _as(picture, "u8")
     _require_sides(picture, _WEBP_SIDE_PX, "WebP")
+    if picture.pixels.shape[2] < 3 and picture.icc[16:20] == b"GRAY":
+        picture = _gray_in_srgb(picture)
     _save(file, picture, "WEBP", lossless=True, exact=True, method=4, exif=picture.exif)
+
+
+def _gray_in_srgb(picture: Picture) -> Picture:
+    """Gray of 8 bit as RGB without a profile, for a format that has no gray: a profile of gray does not fit to RGB."""
+    gray, alpha = picture.pixels[..., 0], picture.pixels[..., 1:]
+    colour = modes.gray_in_srgb(picture.icc)[gray]
+    return replace(picture, pixels=np.concatenate([colour, alpha], axis=2), icc=b"")
 
 
 def _save(file: BinaryIO, picture: Picture, kind: str, **options: object) -> None:
