@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bsrgan_backend.imaging import transparency
 from bsrgan_backend.imaging.boxes import Box, Part
 from bsrgan_backend.imaging.pixels import PixelFormat
 from bsrgan_backend.worker import highlights
@@ -90,6 +91,35 @@ def test_nothing_leaks_from_under_alpha_zero(channels):
     np.testing.assert_array_equal(run(wild, (64, 64))[1], run(tame, (64, 64))[1])
 
 
+@pytest.mark.parametrize("out_size", [(64, 128), (23, 47), (16, 32), (11, 17), (4, 8)])
+def test_a_bright_cut_out_has_no_dark_rim(out_size):
+    """Beside alpha 0 an even highlight keeps its value as far as anything of it can be seen, at every size."""
+    block = np.zeros((16, 32, 4), np.float32)
+    block[:, :9] = [3.0, 3.0, -2.0, 1.0]
+    block[:, 12] = [3.0, 3.0, -2.0, 0.25]
+    block[5, 31] = [3.0, 3.0, -2.0, 1.0]
+    layout = PixelFormat("f32", 4)
+    reach = highlights.fill_reach((16, 32), out_size)
+    beyond = highlights.outside(block, layout, reach)
+    found = highlights.enlarged(Part.whole(beyond), out_size, Box.whole(out_size))
+    visible = transparency.enlarge_rows(block[..., 3], out_size, 0, out_size[0]) > 0
+    np.testing.assert_allclose(found[visible], np.broadcast_to([2.0, 2.0, -2.0], found[visible].shape), rtol=1e-5)
+    result = run(block, out_size)[1]
+    seen = result[..., 3] > 0
+    np.testing.assert_allclose(result[seen][:, :2], 3.0, rtol=1e-5)
+    np.testing.assert_allclose(result[seen][:, 2], -2.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("out_size", [(100, 30), (40, 9), (17, 5)])
+def test_bands_of_cut_outs_are_the_whole_bit_for_bit(out_size, monkeypatch):
+    """What is filled under alpha 0 does not depend on where a band begins."""
+    block = bright(40, 9, 4)
+    block[..., 3] = np.random.default_rng(1).random((40, 9)) > 0.8
+    whole = run(block, out_size)[1]
+    monkeypatch.setattr(highlights, "_BAND_PX", 64)
+    np.testing.assert_array_equal(run(block, out_size)[1], whole)
+
+
 @settings(deadline=None, max_examples=30)
 @given(height=st.integers(1, 30), out=st.integers(1, 60), first=st.integers(0, 59), rows=st.integers(1, 60))
 def test_the_rows_that_are_read_are_those_that_are_needed(height, out, first, rows):
@@ -97,7 +127,7 @@ def test_the_rows_that_are_read_are_those_that_are_needed(height, out, first, ro
     first = min(first, out - 1)
     wanted = Box(first, 0, min(first + rows, out), 5)
     beyond = highlights.outside(bright(height, 5, 3), PixelFormat("f32", 3))
-    seen = highlights._needed((height, 5), (out, 5), wanted)
+    seen = highlights._needed((height, 5), (out, 5), wanted, 0)
     part = Part(beyond[seen.slices], (height, 5), seen)
     whole = highlights.enlarged(Part.whole(beyond), (out, 5), Box.whole((out, 5)))
     np.testing.assert_array_equal(highlights.enlarged(part, (out, 5), wanted), whole[wanted.slices])

@@ -4,13 +4,17 @@
 
 So a highlight keeps its strength and a colour outside of the gamut its place, while everything within 0..1 is what it
 would be without them. The resize is the antialiased bicubic that alpha has too. What overshoots to the other side of
-0 is cut off, so no dark ring surrounds a highlight. This is done last, in rows that are in the spool already: no job
-without such values pays more than one look at its picture.
+0 is cut off, so no dark ring surrounds a highlight. Pixels under alpha 0 take the mean of their visible neighbours, as
+far as the kernel reaches: their colour within 0..1 is filled too, and without it a cut-out would have a dark rim. This
+is done last, in rows that are in the spool already: no job without such values pays more than one look at its picture.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import numpy.typing as npt
 
 from bsrgan_backend.imaging import pixels
 from bsrgan_backend.imaging.boxes import Box, Part, Size
@@ -19,7 +23,11 @@ from bsrgan_backend.imaging.resampling import resize_box, taps
 from bsrgan_backend.worker import spool
 from bsrgan_backend.worker.work import Cancelled, ShouldStop
 
+Mask = npt.NDArray[np.bool_]
+
 _KERNEL = "bicubic"
+_KERNEL_PX = 4
+"""Width of the kernel, as long as it is not widened by a reduction."""
 _BAND_PX = 128 * 1024
 """Pixels of picture or result that are held at once."""
 
@@ -43,13 +51,14 @@ def add(size: Size, out_size: Size, layout: PixelFormat, source: int, target: in
         return
     row_bytes, out_bytes = size[1] * layout.pixel_bytes, out_size[1] * layout.pixel_bytes
     step = max(1, _BAND_PX * out_size[0] // max(size[0] * size[1], out_size[0] * out_size[1]))
+    reach = fill_reach(size, out_size) if layout.has_alpha else 0
     for first in range(0, out_size[0], step):
         if should_stop():
             raise Cancelled
         wanted = Box(first, 0, min(first + step, out_size[0]), out_size[1])
-        seen = _needed(size, out_size, wanted)
+        seen = _needed(size, out_size, wanted, reach)
         rows = spool.read_rows(source, row_bytes, seen.top, seen.bottom)
-        beyond = outside(pixels.unpack(rows, size[1], layout), layout)
+        beyond = outside(pixels.unpack(rows, size[1], layout), layout, reach)
         if not beyond.any():
             continue
         data = bytearray(spool.read_rows(target, out_bytes, wanted.top, wanted.bottom))
@@ -61,21 +70,60 @@ def add(size: Size, out_size: Size, layout: PixelFormat, source: int, target: in
         spool.write_rows(target, result, first)
 
 
-def outside(block: Pixels, layout: PixelFormat) -> Floats:
+def fill_reach(size: Size, out_size: Size) -> int:
+    """How far from a visible pixel, in pixels of the picture, a result pixel that shows it can see.
+
+    Args:
+        size: (height, width) of the picture.
+        out_size: of the result.
+    """
+    return math.ceil(_KERNEL_PX * max(1.0, size[0] / out_size[0], size[1] / out_size[1]))
+
+
+def outside(block: Pixels, layout: PixelFormat, reach: int = _KERNEL_PX) -> Floats:
     """How far each value lies outside 0..1.
 
     Args:
         block: (H, W, C) of a float dtype; visible values are finite.
         layout: of it.
+        reach: how far under alpha 0 it is filled, see `fill_reach`; that far from a cut it is not final.
 
     Returns:
-        (H, W, 1 or 3) float32: above 0 for what exceeds 1, below 0 for what is negative; under alpha 0 it is 0.
+        (H, W, 1 or 3) float32: above 0 for what exceeds 1, below 0 for what is negative; under alpha 0 it is a mean of
+        what is visible nearby, and 0 beyond `reach`.
     """
     colour = block[..., : layout.colours].astype(np.float32)
-    if layout.has_alpha:
-        colour[~(block[..., -1] > 0.0)] = 0.0
+    known = block[..., -1] > 0.0 if layout.has_alpha else np.ones(colour.shape[:2], np.bool_)
+    colour[~known] = 0.0
     beyond: Floats = colour - np.clip(colour, 0.0, 1.0)
+    if beyond.any() and not known.all():
+        _fill(beyond, known, reach)
     return beyond
+
+
+def _fill(beyond: Floats, known: Mask, reach: int) -> None:
+    """Fill pixels that are not known up to `reach` from the known ones, in place."""
+    filled = 0
+    while filled < reach:
+        # At most one more than what is filled: the way to a visible pixel never leads past it and off the picture.
+        stride = min(filled + 1, reach - filled)
+        known = _spread(beyond, known, stride)
+        filled += stride
+
+
+def _spread(beyond: Floats, known: Mask, stride: int) -> Mask:
+    """Give pixels that are not known the mean of the known ones `stride` to each side, in place; what is known then.
+
+    Only sums of a fixed order, unlike the pyramid of `transparency.fill`: a band is the same wherever it begins.
+    """
+    edge = ((stride, stride), (stride, stride), (0, 0))
+    # Scaled, so that no sum of nine overflows; unknown pixels are 0 and add nothing.
+    scaled = np.pad(np.dstack([beyond, known.astype(np.float32)]) * np.float32(1 / 16), edge)
+    rows = scaled[: -2 * stride] + scaled[stride:-stride] + scaled[2 * stride :]
+    total = rows[:, : -2 * stride] + rows[:, stride:-stride] + rows[:, 2 * stride :]
+    new: Mask = ~known & (total[..., -1] > 0.0)
+    beyond[new] = total[new, :-1] / total[new, -1:]
+    return np.logical_or(known, new, out=new)
 
 
 def enlarged(beyond: Part, out_size: Size, wanted: Box) -> Floats:
@@ -99,9 +147,8 @@ def enlarged(beyond: Part, out_size: Size, wanted: Box) -> Floats:
     return total
 
 
-def _needed(size: Size, out_size: Size, wanted: Box) -> Box:
-    """The rows of the picture that rows of the result are mixed from."""
+def _needed(size: Size, out_size: Size, wanted: Box, reach: int) -> Box:
+    """The rows of the picture that rows of the result are mixed from, and `reach` more that those are filled from."""
     table = taps(size[0], out_size[0], _KERNEL, wanted.top, wanted.bottom)
-    if table is None:
-        return Box(wanted.top, 0, wanted.bottom, size[1])
-    return Box(int(table.first[0]), 0, int(table.last[-1]), size[1])
+    top, bottom = (wanted.top, wanted.bottom) if table is None else (int(table.first[0]), int(table.last[-1]))
+    return Box(max(0, top - reach), 0, min(size[0], bottom + reach), size[1])
