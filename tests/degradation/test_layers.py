@@ -148,6 +148,7 @@ def test_results_that_come_in_other_sizes_fit_too():
         ((Jpeg(40),), "bicubic", True),
         ((Resize("ratio", 2.0, "linear"), Jpeg(40)), "bicubic", False),
         ((Jpeg(40), Gaussian()), "none", False),
+        ((Jpeg(40, 0.5),), "none", False),
         ((Gaussian(),), "none", False),
     ],
 )

@@ -132,6 +132,17 @@ def test_steps_without_a_number_are_refused():
         assert "complete" in refusal(json.dumps(values))
 
 
+def test_recipes_from_before_a_number_was_added_are_read():
+    """A JPEG step without its amount is one of an older recipe, and runs whole as it did."""
+    image = picture("synthetic256")[:40, :52]
+    run = degrade(image, Request(seed=3))
+    values = run.recipe.to_json()
+    for step in values["steps"]:
+        step.pop("amount", None)
+    assert replay(image, read_recipe(values)).image.tobytes() == run.image.tobytes()
+    assert read_recipe(values).steps == run.recipe.steps
+
+
 @pytest.mark.parametrize("text", ["", "null", "[]", "3", '"x"', "{", "\x00", "[" * 100000, "NaN", b"\xff\xfe\x00"])
 def test_texts_that_are_no_recipe_are_refused(text):
     """Anything else than a recipe gives a sentence."""

@@ -64,6 +64,7 @@ def test_strength_scales_each_number_towards_neutral(strength):
     )
     assert Poisson(peak=100.0).weakened(t) == Poisson(peak=100.0 / t**2)
     assert Jpeg(60).weakened(t) == Jpeg(100 - round(40 * t))
+    assert Jpeg(60).weakened(t / 16) == Jpeg(100 - round(2.5 * t), t / 16 / 0.1)
     assert Camera().weakened(t) == Camera(amount=t)
     assert Sharpen(0.5).weakened(t) == Sharpen(0.5 * t)
 
@@ -84,6 +85,22 @@ def test_less_strength_is_less_damage():
             psnr(degrade(image, Request(seed=seed, strength=t, off=("resize",))).image, image) for t in (1.0, 0.5, 0.1)
         ]
         assert losses == sorted(losses)
+
+
+def difference(image, strength, other, **options):
+    """Root mean square of what two strengths differ by, in 8-bit levels."""
+    one, two = (degrade(image, Request(strength=t, **options)).image for t in (strength, other))
+    return 255 * float(np.sqrt(np.square(one - two).mean()))
+
+
+@pytest.mark.parametrize("steps", [(Jpeg(40),), (Jpeg(90),), (Jpeg(40), Jpeg(90))])
+def test_jpeg_fades_in_without_a_jump(steps):
+    """From 0 to where JPEG is whole it takes small steps that are alike: chroma is halved little by little."""
+    image = picture("skimage_astronaut_area256")[:128, :128]
+    found = [difference(image, t, 0.0, mode="manual", steps=steps) for t in np.linspace(0.0, 0.1, 11)]
+    assert found[10] > 2
+    assert np.diff(found).min() > 0.05 * found[10]
+    assert np.diff(found).max() < 0.2 * found[10]
 
 
 def test_the_smallest_strength_is_no_error():

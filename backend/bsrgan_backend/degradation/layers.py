@@ -128,7 +128,7 @@ def is_eight_bit(recipe: Recipe) -> bool:
     steps = list(recipe.steps)
     while steps and isinstance(steps[-1], Resize) and steps[-1].interpolation == "nearest":
         steps.pop()
-    return bool(steps) and isinstance(steps[-1], Jpeg)
+    return bool(steps) and isinstance(steps[-1], Jpeg) and steps[-1].amount == 1.0
 
 
 def memory_bytes(recipe: Recipe) -> int:

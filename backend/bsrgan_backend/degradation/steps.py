@@ -3,6 +3,8 @@
 `weakened(t)` is the rule of strength. It moves the numbers of a step on a straight line towards the ones that change
 nothing, in the unit that the eye judges: standard deviations, not variances; for JPEG the distance of the quality
 from 100; for a change of size the ratio minus 1. At 0 a step is left out, except the change to the final size.
+
+JPEG would jump there: it halves the chroma at quality 100 too, so its last tenth is a mix with its source.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ FAMILIES = ("blur", "resize", "noise", "jpeg", "camera", "sharpen")
 
 _SEED = Integer(0, LARGEST_SEED, optional=True)
 _NO_COVARIANCE = np.zeros((3, 3))
+_WHOLE_JPEG = 0.1
+"""Strength from which on JPEG is not mixed with its source: what a file really holds, not half of it."""
 
 
 @dataclass(frozen=True)
@@ -205,19 +209,27 @@ class Poisson(Step):
 
 @dataclass(frozen=True)
 class Jpeg(Step):
-    """JPEG compression and back."""
+    """JPEG compression and back; `amount` is the share of the difference that counts."""
 
     name: ClassVar[str] = "jpeg"
     family: ClassVar[str] = "jpeg"
     quality: int = parameter(Integer(1, 100, varies=True), 75)
+    amount: float = parameter(Real(0.0, 1.0), 1.0)
 
     def changed(self, image: Floats) -> Floats:
         """Compress and read back."""
-        return jpeg.compress(image, self.quality)
+        mixed = jpeg.compress(image, self.quality)
+        if self.amount < 1.0:
+            mixed -= image
+            mixed *= np.float32(self.amount)
+            mixed += image
+        return mixed
 
     def weakened(self, strength: float) -> Step | None:
-        """A quality nearer to 100."""
-        return _kept(replace(self, quality=100 - round((100 - self.quality) * strength)), strength)
+        """A quality nearer to 100, and close to 0 less of the difference."""
+        quality = 100 - round((100 - self.quality) * strength)
+        amount = self.amount * min(1.0, strength / _WHOLE_JPEG)
+        return _kept(replace(self, quality=quality, amount=amount), strength)
 
 
 @dataclass(frozen=True)
