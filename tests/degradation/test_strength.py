@@ -93,6 +93,15 @@ def difference(image, strength, other, **options):
     return 255 * float(np.sqrt(np.square(one - two).mean()))
 
 
+@pytest.mark.parametrize("mode", ["bsrgan", "bsrgan-plus"])
+@pytest.mark.parametrize("profile", ["official", "paper"])
+def test_the_slider_does_not_jump_at_zero(mode, profile):
+    """Next to strength 0 a run is what it is at 0: neither JPEG nor a resampling comes in all at once."""
+    image = picture("skimage_astronaut_area256")[:128, :128]
+    for seed in range(12):
+        assert difference(image, 1e-4, 0.0, mode=mode, profile=profile, seed=seed, scale=2) < 0.05
+
+
 @pytest.mark.parametrize("steps", [(Jpeg(40),), (Jpeg(90),), (Jpeg(40), Jpeg(90))])
 def test_jpeg_fades_in_without_a_jump(steps):
     """From 0 to where JPEG is whole it takes small steps that are alike: chroma is halved little by little."""
@@ -101,6 +110,15 @@ def test_jpeg_fades_in_without_a_jump(steps):
     assert found[10] > 2
     assert np.diff(found).min() > 0.05 * found[10]
     assert np.diff(found).max() < 0.2 * found[10]
+
+
+def test_a_ratio_of_less_than_a_pixel_is_left_out():
+    """A weakened change of size that moves no side by a whole pixel resamples nothing; the drawn one does."""
+    step = Resize(RATIO, 1.1, "cubic")
+    sizes = {t: plan(Request(mode="manual", steps=(step,), strength=t), (60, 100)).sizes for t in (0.05, 0.11, 1.0)}
+    assert sizes == {0.05: (), 0.11: ((59, 98),), 1.0: ((54, 90),)}
+    near_one = Request(mode="manual", steps=(Resize(RATIO, 1.0001),))
+    assert plan(near_one, (60, 100)).sizes == ((59, 99),)
 
 
 def test_the_smallest_strength_is_no_error():

@@ -69,7 +69,8 @@ def plan(request: Request, size: Size, channels: int = 3) -> Recipe:
     request = checked_request(request)
     request, steps = _drawn(request)
     weakened = (step.weakened(request.strength) for step in steps if step.family not in request.off)
-    return fitted(request, tuple(step for step in weakened if step is not None), size, channels)
+    recipe = fitted(request, tuple(step for step in weakened if step is not None), size, channels)
+    return recipe if request.strength == 1.0 else _without_idle(recipe)
 
 
 def degrade(
@@ -114,6 +115,13 @@ def replay(
     """
     image = checked(image)
     return _run(image, refitted(recipe, image.shape[:2], image.shape[2]), should_stop, on_step)
+
+
+def _without_idle(recipe: Recipe) -> Recipe:
+    """The recipe without weakened changes of size that are less than a pixel."""
+    before = (recipe.canvas.source, *recipe.sizes[:-1])
+    steps = tuple(step for step, size in zip(recipe.steps, before, strict=False) if not step.is_idle(size))
+    return fitted(recipe.request, steps, recipe.source, recipe.channels)
 
 
 def _drawn(request: Request) -> tuple[Request, tuple[Step, ...]]:

@@ -4,7 +4,8 @@
 nothing, in the unit that the eye judges: standard deviations, not variances; for JPEG the distance of the quality
 from 100; for a change of size the ratio minus 1. At 0 a step is left out, except the change to the final size.
 
-JPEG would jump there: it halves the chroma at quality 100 too, so its last tenth is a mix with its source.
+Two steps would jump there. JPEG halves the chroma at quality 100 too, so its last tenth is a mix with its source. And
+a ratio that moves no side by a whole pixel would round it to one and resample everything, so it is left out.
 """
 
 from __future__ import annotations
@@ -70,6 +71,10 @@ class Step:
         """(height, width) that the step makes of another one."""
         return size
 
+    def is_idle(self, size: Size) -> bool:  # noqa: ARG002 - only a change of size by a ratio can be
+        """Whether a weakened step changes so little of a (height, width) that it is left out."""
+        return False
+
 
 @dataclass(frozen=True)
 class Blur(Step):
@@ -123,6 +128,10 @@ class Resize(Step):
         if self.to == TARGET:
             return canvas.source[0] // canvas.scale, canvas.source[1] // canvas.scale
         return resizing.reduced(size, self.ratio)
+
+    def is_idle(self, size: Size) -> bool:
+        """Whether the ratio moves neither side by a whole pixel."""
+        return self.to == RATIO and all(abs(side / self.ratio - side) < 1.0 for side in size)
 
 
 @dataclass(frozen=True)
