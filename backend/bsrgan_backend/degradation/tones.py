@@ -86,7 +86,7 @@ def encoded(linear: Floats, curve: ToneCurve) -> Floats:
     """A scene-linear picture as a file would hold it, by a table of 65536 knots over the square root.
 
     Curves are steepest near black, where the square root spreads the knots: nothing moves by more than 0.03 of an
-    8-bit level.
+    8-bit level for the gammas that are drawn, up to 2.6, and 0.1 for the largest one that is allowed, 3.
 
     Args:
         linear: float32 in 0..1.
