@@ -153,6 +153,18 @@ def test_t17_flat_fields_are_as_noisy_as_the_reference(level):
     np.testing.assert_allclose(quantiles, wanted[str(level)], rtol=0.2)
 
 
+@pytest.mark.parametrize("end", [0.0, 1.0])
+def test_t17_a_sensor_clips_before_demosaicing(end):
+    """Of black and of white a third of the values is left: noise beyond an end is gone before neighbours are mixed.
+
+    Clipped only after that, it would be half of them, as noise is as often above as below.
+    """
+    one = camera.Sensor((0.5,) * 4, "D65", gain=1.0, red_gain=1.0, blue_gain=1.0, pattern="RGGB", shot=0.0, read=1e-2)
+    straight = ToneCurve(1.0, 0.0)
+    found = camera.shoot(flat(end, 200), one, straight, straight, np.random.default_rng(0))
+    assert abs(float((found == end).mean()) - 0.35) < 0.03
+
+
 def test_t17_bright_colours_are_unchanged():
     """Without noise (.97, .95, .96) comes back within 1e-3: gains do not tint highlights."""
     image = np.broadcast_to(np.float32([0.97, 0.95, 0.96]), (16, 16, 3))
@@ -184,6 +196,14 @@ def test_the_paper_puts_other_tones_on():
     steps = drawn(50, "paper")
     assert all(step.curves()[0] != step.curves()[1] for step in steps)
     assert {step.illuminant for step in steps} == {"D50"}
+
+
+def test_the_papers_gains_are_drawn_as_stated():
+    """Exposure is 2^U(-0.1, 0.3), and both white balances are uniform over 1.2..2.4."""
+    steps = drawn(600, "paper")
+    assert uniform_p(np.log2([step.gain for step in steps]), -0.1, 0.3) > 1e-3
+    for gains in ([step.red_gain for step in steps], [step.blue_gain for step in steps]):
+        assert uniform_p(gains, 1.2, 2.4) > 1e-3
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (5, 7)])

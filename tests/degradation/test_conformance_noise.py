@@ -184,6 +184,18 @@ def test_t12_poisson_is_distributed_as_in_the_released_code():
     assert 5.0 < np.median(ours) < 6.2
 
 
+@pytest.mark.parametrize(("colour", "brightness"), [((255, 0, 0), 76), ((0, 255, 0), 150), ((0, 0, 255), 29)])
+def test_t12_gray_poisson_noise_is_that_of_the_brightness(colour, brightness):
+    """Gray photon noise of a colour has the deviation of its luma: red weighs 0.299, green 0.587 and blue 0.114."""
+    image = np.broadcast_to(np.float32(colour) / np.float32(255), (128, 128, 3))
+    found = Poisson(noise.GRAY, 300.0, 5).apply(np.ascontiguousarray(image), CANVAS)
+    dark = [channel for channel, level in enumerate(colour) if level == 0]
+    bright = [channel for channel, level in enumerate(colour) if level == 255]
+    # Half of the noise is clipped at either end; both halves together are the field.
+    field = (found[..., dark[0]] + found[..., bright[0]] - 1.0).astype(np.float64)
+    np.testing.assert_allclose(field.std(), math.sqrt(brightness / 255 / 300.0), rtol=0.06)
+
+
 def test_poisson_rounds_its_picture_to_eight_bit():
     """With very many photons the result is the picture in whole 8-bit levels."""
     image = np.clip(picture("synthetic256") * 0.97, 0, 1)

@@ -226,6 +226,7 @@ def test_paper_noise_starts_at_one_level_and_the_middle_jpeg_has_three_quarters(
 def test_paper_reductions_are_four_kinds_at_one_place():
     """Linear, cubic, classical and down-up come in a quarter each, with nothing between both halves of a down-up."""
     counts = dict.fromkeys(("linear", "cubic", "classical", "down-up"), 0)
+    ratios = []
     for seed in range(1500):
         steps = plan(Request(seed=seed, profile="paper", scale=2), (64, 64)).steps
         places = [n for n, step in enumerate(steps) if step.family == "resize"]
@@ -235,10 +236,23 @@ def test_paper_reductions_are_four_kinds_at_one_place():
             counts["classical"] += 1
         elif first.to == RATIO:
             counts["down-up"] += 1
-            assert 0.5 <= first.ratio <= 2
+            ratios.append(first.ratio)
         else:
             counts[first.interpolation] += 1
     assert chi_squared_p(list(counts.values())) > LEAST_P
+    assert uniform_p(ratios, 0.5, 2) > LEAST_P
+
+
+def test_references_are_retoned_as_far_as_the_camera_counts():
+    """At half the strength half of the other tones is put on, in the reference as in the degraded picture."""
+    image = picture("synthetic256")[:64, :64]
+    steps = (Camera(shot=0.0, read=0.0, gamma_after=1.7, curve_after=0.2),)
+    whole, half, none = (
+        reference(image, plan(Request(mode="manual", steps=steps, strength=t), (64, 64))) for t in (1.0, 0.5, 0.0)
+    )
+    np.testing.assert_array_equal(none, image)
+    assert np.abs(whole - image).max() > 0.1
+    np.testing.assert_allclose(half, image + 0.5 * (whole - image), atol=1e-6)
 
 
 def test_references_follow_sharpening_and_tones():
