@@ -53,6 +53,21 @@ def test_a_wild_network_cannot_leave_the_source(size):
     assert np.abs(merged - kernel).max() > 0.1
 
 
+@pytest.mark.parametrize("size", [(50, 33), (61, 77), (9, 7), (12, 60), (20, 21)])
+def test_limits_are_those_around_the_pixel_under_the_middle(size):
+    """A result pixel is kept between the smallest and largest alpha around the source pixel under its middle."""
+    alpha = np.random.default_rng(2).random((20, 21), dtype=np.float32)
+    reach = 1 + max(20 // size[0], 21 // size[1])
+    rows, columns = (((np.arange(n) + 0.5) * s / n).astype(int) for n, s in zip(size, alpha.shape, strict=True))
+    around = [
+        [alpha[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1] for x in columns] for y in rows
+    ]
+    for wild, most in ((9.0, np.max), (-9.0, np.min)):
+        network = np.full(size, wild, np.float32)
+        alpha_edges._limit(network, alpha, size, Box.whole(size))
+        np.testing.assert_array_equal(network, [[most(square) for square in row] for row in around])
+
+
 def test_boxes_hold_every_edge_and_do_not_overlap():
     """Each pixel of weight lies in exactly one box, with a cell around it."""
     weights = np.zeros((700, 1000), np.uint8)
