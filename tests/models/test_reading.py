@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.models import layouts, ncnn_file, safetensors_file, synthetic
+from bsrgan_backend.models import layouts, ncnn_file, safetensors_file, synthetic, torch_file
 from bsrgan_backend.models.reading import read_weights, weights_of
 from bsrgan_backend.models.weights import Architecture, Weights
 from support import weight_files as files
@@ -343,6 +343,58 @@ def test_tensors_outside_of_their_storage(
     storage = np.zeros(4, np.float32).tobytes()
     assert "damaged" in refusal(files.zip_of({"data.pkl": pickled, "data/0": storage}), tmp_path)
     assert "damaged" in refusal(files.legacy_of(pickled, {"0": storage}), tmp_path)
+
+
+@pytest.mark.parametrize(("start", "length"), [(3, 2), (4, 1), (0, 5), (2**39, 1)])
+def test_views_outside_of_their_storage(start: int, length: int, tmp_path: Path) -> None:
+    """A window that leaves its storage is refused even where the tensor in it would not."""
+    view = files.tuple_opcode(files.text_opcode("v"), files.int_opcode(start), files.int_opcode(length))
+    tensor = files.tensor_opcode("0", "FloatStorage", 4, (0,) if start > 3 else (1,), view=view)
+    pickled = files.state_dict_pickle({"conv_first.weight": tensor})
+    storage = np.zeros(4, np.float32).tobytes()
+    assert "damaged" in refusal(files.zip_of({"data.pkl": pickled, "data/0": storage}), tmp_path)
+    assert "damaged" in refusal(files.legacy_of(pickled, {"0": storage}), tmp_path)
+
+
+def with_state(state: bytes) -> dict[str, bytes]:
+    """Pickles that set attributes, by both forms of BUILD, of a checked tensor and of its storage."""
+    tensor = files.tensor_opcode("0", "FloatStorage", 4, (4,))
+    storage, rest = tensor.split(b"Q", 1)
+    found = {}
+    for form, build in (("dict", state + b"b"), ("slots", b"N" + state + b"\x86b")):
+        found[f"tensor, {form}"] = files.state_dict_pickle({"conv_first.weight": tensor + build})
+        found[f"storage, {form}"] = files.state_dict_pickle({"conv_first.weight": storage + b"Q" + build + rest})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("size", files.tuple_opcode(files.int_opcode(6))),
+        ("stride", files.tuple_opcode(files.int_opcode(10**9))),
+        ("offset", files.int_opcode(10**9)),
+        ("offset", files.int_opcode(-8)),
+        ("numel", files.int_opcode(10**9)),
+        ("kind", files.text_opcode("zz")),
+    ],
+)
+def test_pickles_that_alter_checked_tensors(name: str, value: bytes, tmp_path: Path) -> None:
+    """Attributes set after the bounds were compared would read memory that is not the file's."""
+    storage = np.zeros(4, np.float32).tobytes()
+    for pickled in with_state(b"}" + files.text_opcode(name) + value + b"s").values():
+        assert "damaged" in refusal(files.zip_of({"data.pkl": pickled, "data/0": storage}), tmp_path)
+        assert "damaged" in refusal(files.legacy_of(pickled, {"0": storage}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("offset", "size", "stride"),
+    [(0, (5,), (1,)), (1, (4,), (1,)), (0, (2,), (4,)), (-1, (2,), (1,)), (3, (2,), (-1,)), (0, (9,), (0,))],
+)
+def test_views_check_their_bounds_themselves(offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> None:
+    """Whatever a description says, no array is made beyond the numbers that are there."""
+    tensor = torch_file._Tensor(torch_file._Storage("FloatStorage", 4, key="0"), offset, size, stride)
+    with pytest.raises(BackendError, match="damaged"):
+        torch_file._view(tensor, {"0": np.zeros(4, np.float32)})
 
 
 def test_one_storage_used_by_many_tensors(tmp_path: Path) -> None:

@@ -58,6 +58,10 @@ class _Storage:
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(_DTYPES[self.kind])
 
+    def __setstate__(self, state: object) -> None:
+        # A pickle can set attributes of whatever it has made, after they were checked.
+        raise damaged("storage with attributes")
+
 
 @dataclass(frozen=True)
 class _Tensor:
@@ -67,6 +71,10 @@ class _Tensor:
     offset: int
     size: tuple[int, ...]
     stride: tuple[int, ...]
+
+    def __setstate__(self, state: object) -> None:
+        # `frozen` does not stop a pickle, which writes into `__dict__`.
+        raise damaged("tensor with attributes")
 
 
 class _Rebuild:
@@ -79,11 +87,7 @@ class _Rebuild:
         if not isinstance(storage, _Storage) or len(sizes) != len(strides) or len(sizes) > _DIMENSIONS_MAX:
             raise damaged("tensor")
         (start,) = _sizes((offset,))
-        count = math.prod(sizes)
-        last = start + sum((n - 1) * step for n, step in zip(sizes, strides, strict=True))
-        # Numbers used more than once (stride 0) would let a small file ask for any amount of memory.
-        if count > storage.numel or (count and last >= storage.numel):
-            raise damaged("tensor outside of its storage")
+        _check_inside(start, sizes, strides, storage.numel)
         return _Tensor(storage, start, sizes, strides)
 
 
@@ -235,6 +239,15 @@ def _sizes(value: object) -> tuple[int, ...]:
     return tuple(value)
 
 
+def _check_inside(start: int, sizes: tuple[int, ...], strides: tuple[int, ...], numel: int) -> None:
+    """Raise unless a tensor stays inside of `numel` numbers."""
+    count = math.prod(sizes)
+    last = start + sum((n - 1) * step for n, step in zip(sizes, strides, strict=True))
+    # Numbers used more than once (stride 0) would let a small file ask for any amount of memory.
+    if min((start, *sizes, *strides)) < 0 or count > numel or (count and last >= numel):
+        raise damaged("tensor outside of its storage")
+
+
 def _numbers(raw: bytes | memoryview, storage: _Storage, order: str) -> npt.NDArray[np.generic]:
     dtype = storage.dtype.newbyteorder("<" if order == "<" else ">")
     if len(raw) != storage.numel * dtype.itemsize:
@@ -262,8 +275,10 @@ def _view(tensor: _Tensor, data: Mapping[str, npt.NDArray[np.generic]]) -> npt.N
     numbers = data.get(tensor.storage.key)
     if numbers is None:
         raise damaged("storage without bytes")
-    run = numbers[tensor.storage.offset + tensor.offset :]
     if 0 in tensor.size:
         return np.empty(tensor.size, numbers.dtype)
+    start = tensor.storage.offset + tensor.offset
+    # as_strided compares nothing, so the numbers that are there are compared here, whatever was done before.
+    _check_inside(start, tensor.size, tensor.stride, numbers.size)
     steps = [step * numbers.itemsize for step in tensor.stride]
-    return np.lib.stride_tricks.as_strided(run, tensor.size, steps, writeable=False)
+    return np.lib.stride_tricks.as_strided(numbers[start:], tensor.size, steps, writeable=False)
