@@ -397,6 +397,13 @@ def test_views_check_their_bounds_themselves(offset: int, size: tuple[int, ...],
         torch_file._view(tensor, {"0": np.zeros(4, np.float32)})
 
 
+def test_legacy_tensors_without_numbers(tmp_path: Path) -> None:
+    """An empty tensor of absurd sizes is damage, not NumPy's own error."""
+    tensor = files.tensor_opcode("0", "FloatStorage", 4, (2**39, 2**39, 0))
+    pickled = files.state_dict_pickle({"conv_first.weight": tensor})
+    assert "damaged" in refusal(files.legacy_of(pickled, {"0": bytes(16)}), tmp_path)
+
+
 def test_one_storage_used_by_many_tensors(tmp_path: Path) -> None:
     """A small file cannot ask for much memory by naming its one storage again and again."""
     items = {f"w{i}": files.tensor_opcode("0", "FloatStorage", 4096, (4096,)) for i in range(50)}

@@ -39,7 +39,7 @@ _DTYPES = {
     "ByteStorage": "u1",
     "BoolStorage": "?",
 }
-_ZIP_ERRORS: tuple[type[Exception], ...] = (
+_ERRORS: tuple[type[Exception], ...] = (
     *(zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, RuntimeError, EOFError, KeyError),
     *(OSError, zlib.error, IndexError, OverflowError),
 )
@@ -150,7 +150,7 @@ def read_zip(content: bytes) -> dict[str, object]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _read_archive(archive, len(content))
-    except _ZIP_ERRORS as error:
+    except _ERRORS as error:
         raise damaged(f"{type(error).__name__}: {str(error)[:120]}") from error
 
 
@@ -193,6 +193,13 @@ def read_legacy(content: bytes) -> dict[str, object]:
     Raises:
         BackendError: MODEL_LOAD when it is damaged or holds more than data.
     """
+    try:
+        return _read_parts(content)
+    except _ERRORS as error:
+        raise damaged(f"{type(error).__name__}: {str(error)[:120]}") from error
+
+
+def _read_parts(content: bytes) -> dict[str, object]:
     protocol, end = load(content, len(LEGACY_MAGIC), {})
     system, end = load(content, end, {})
     if protocol != _LEGACY_PROTOCOL or not isinstance(system, dict):
