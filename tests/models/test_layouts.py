@@ -180,6 +180,27 @@ def test_a_mapping_that_holds_itself_ends() -> None:
     assert "no tensors" in refusal(raw)
 
 
+def test_endless_names_are_refused() -> None:
+    """A long name above many tensors, or wrappers without end, would be copied for each of them."""
+    assert "another network" in refusal({"x" * 1_000_000: {str(n): 1 for n in range(500)}})
+    assert "another network" in refusal({"x" * 200: {"y" * 200: {"z" * 200: 1}}})
+    deep: dict[str, object] = {}
+    for _ in range(10_000):
+        deep = {"a": deep}
+    assert "another network" in refusal(deep)
+
+
+def test_keys_that_are_no_names_are_left_out() -> None:
+    """Training states count their parameters; such keys name no part of a network and are not spelled out."""
+
+    class Key:
+        def __str__(self) -> str:
+            raise AssertionError("spelled out")
+
+    raw: dict[object, object] = {**raw_of(), 0: np.zeros(3), Key(): {"a": 1}, "state": {1: np.zeros(3)}}
+    assert layouts.weights_from(raw).digest == layouts.weights_from(raw_of()).digest  # type: ignore[arg-type]
+
+
 def test_absurd_sizes_are_refused_before_work() -> None:
     """A block number of 10^12 in a name is not a reason to list that many tensors."""
     raw = raw_of()

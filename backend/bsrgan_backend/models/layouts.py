@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ BLOCKS_MAX = 64
 GROWTH_MAX = 256
 DOUBLINGS_MAX = 5
 SCALES = (1, 2, 4, 8)
+NAME_MAX = 512
 
 _WANTED = "choose the weights of an ESRGAN, BSRGAN, RealSR or Real-ESRGAN network"
 
@@ -109,10 +111,17 @@ def digest(tensors: Mapping[str, npt.NDArray[np.float32]]) -> str:
     return total.hexdigest()
 
 
-def flatten(raw: Mapping[str, object]) -> dict[str, object]:
-    """Nested mappings as one with dotted names, leaves as they are; iterative, so depth costs no stack."""
+def flatten(raw: Mapping[Any, object]) -> dict[str, object]:
+    """Nested mappings as one with dotted names, leaves as they are; iterative, so depth costs no stack.
+
+    Args:
+        raw: names to leaves or further mappings; what stands under keys other than text is left out.
+
+    Raises:
+        BackendError: MODEL_LOAD when a dotted name is longer than `NAME_MAX`.
+    """
     flat: dict[str, object] = {}
-    pending: list[tuple[str, Mapping[str, object]]] = [("", raw)]
+    pending: list[tuple[str, Mapping[Any, object]]] = [("", raw)]
     seen: set[int] = set()
     while pending:
         prefix, mapping = pending.pop()
@@ -120,6 +129,11 @@ def flatten(raw: Mapping[str, object]) -> dict[str, object]:
             continue
         seen.add(id(mapping))
         for key, value in mapping.items():
+            if not isinstance(key, str):  # the text of a crafted tuple or number has no end
+                continue
+            # A name is copied for each that lies below it, so a few long ones would take any amount of memory.
+            if len(prefix) + len(key) > NAME_MAX:
+                raise _foreign([f"{prefix}{key[:80]}"])
             if isinstance(value, Mapping):
                 pending.append((f"{prefix}{key}.", value))
             else:
