@@ -439,6 +439,40 @@ def test_pickles_that_ask_for_memory(pickled: bytes, tmp_path: Path) -> None:
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < 200e6
 
 
+PARAMETER = files.name_opcode("torch._utils", "_rebuild_parameter") + b"q\x010"
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        b"2\x86" * 60,
+        b"q\x000h\x00h\x00\x86" * 60,
+        b"q\x000(h\x00h\x00t" * 60,
+        b"Nb2\x86" * 60,
+        b"(e2\x86" * 60,
+        b"q\x000h\x01h\x00\x85R2\x86" * 60,
+        b"\x85" * 1_900_000,  # hashing it would take the whole stack of calls
+    ],
+)
+def test_tuples_that_take_forever_to_hash(steps: bytes, tmp_path: Path) -> None:
+    """A key of tuples within tuples is visited whole, and shared ones double with each step."""
+    pickled = b"\x80\x02" + PARAMETER + b"})" + steps + b"K\x01s."
+    assert "damaged" in refusal(files.zip_of({"data.pkl": pickled}), tmp_path)
+    assert "damaged" in refusal(files.legacy_of(pickled, {}), tmp_path)
+
+
+def test_tuples_of_training_states_are_read(tmp_path: Path) -> None:
+    """Tuples that are no keys, some of them shared, lie beside the weights."""
+    betas = b"G?\xec\xcc\xcc\xcc\xcc\xcc\xcdG?\xef\xf7\xce\xd9\x16\x87+\x86q\x64"
+    lists = b"](" + b"K\x01" * 3000 + b"e"
+    others = {"betas": betas, "again": b"h\x64" * 3 + b"\x87", "lists": b"(" + lists * 3 + b"t"}
+    arrays = files.renamed(TINY, "bsrgan")
+    items = {n: files.tensor_opcode(str(i), "FloatStorage", a.size, a.shape) for i, (n, a) in enumerate(arrays.items())}
+    storages = {f"data/{i}": array.tobytes() for i, array in enumerate(arrays.values())}
+    content = files.zip_of({"data.pkl": files.state_dict_pickle(items | others)} | storages)
+    assert read(content, tmp_path).digest == TINY.digest
+
+
 @pytest.mark.parametrize(
     "facts",
     [

@@ -1,8 +1,9 @@
 """Pickles read as data: a fixed list of instructions and of names, and nothing in them is ever executed.
 
 Two fences. First the instructions are listed without carrying any out: only those that plain containers of tensors
-need are allowed, memo numbers and lengths are bounded (an unpickler allocates what such a number says). Then an
-unpickler runs whose lookup of names knows a few stand-ins of ours and refuses every other name.
+need are allowed, memo numbers and lengths are bounded (an unpickler allocates what such a number says), and tuples too
+(a key is hashed whole). Then an unpickler runs whose lookup of names knows a few stand-ins of ours and refuses every
+other name.
 """
 
 from __future__ import annotations
@@ -19,9 +20,14 @@ from bsrgan_backend.models.layouts import refuse
 
 INSTRUCTIONS_MAX = 2_000_000
 PICKLE_BYTES_MAX = 32 * 1024 * 1024
+TUPLE_MAX = 1000
 
 _REFUSED = frozenset({"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"})
 _MEMO = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+_TUPLES = frozenset({"EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "FROZENSET"})
+_RECALLED = frozenset({"GET", "BINGET", "LONG_BINGET"})
+# These leave on the stack what lay there before; every other instruction leaves something new.
+_KEPT = frozenset({"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD", "DUP", "MEMOIZE"})
 _ERRORS: tuple[type[Exception], ...] = (
     *(pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, TypeError, ValueError),
     *(KeyError, OverflowError, MemoryError, RecursionError),
@@ -61,7 +67,7 @@ def damaged(detail: str) -> BackendError:
 def _scan(content: bytes, start: int) -> int:
     """Where the pickle ends; raises when it holds more than data."""
     stream = io.BytesIO(content[start : start + PICKLE_BYTES_MAX])
-    count, named = 0, ""
+    count, named, tuples = 0, "", _Tuples()
     try:
         for instruction, argument, _ in pickletools.genops(stream):
             count += 1
@@ -73,9 +79,58 @@ def _scan(content: bytes, start: int) -> int:
                 named = str(argument).replace(" ", ".")
             if instruction.name in _MEMO and int(argument or 0) > count:
                 raise damaged("memo number")
+            tuples.follow(instruction, argument)
     except _ERRORS as error:
         raise damaged(f"{type(error).__name__}: {str(error)[:120]}") from error
     return start + stream.tell()
+
+
+class _Tuples:
+    """How many objects lie in each tuple on an unpickler's stack, shared ones counted as often as they are met.
+
+    A tuple that is a key is hashed, which visits all of that: thirty steps of two bytes can make 2^30 visits, and a
+    million tuples in each other take the whole stack of calls.
+    """
+
+    def __init__(self) -> None:
+        self._stack: list[int | None] = []  # None is a mark
+        self._memo: dict[int, int] = {}
+
+    def follow(self, instruction: pickletools.OpcodeInfo, argument: Any) -> None:
+        """Carry out what an instruction does to the stack; BackendError when it makes a tuple that is too large."""
+        name, taken = instruction.name, self._take(instruction)
+        size = 1
+        if name in _TUPLES:
+            size = 1 + sum(taken)
+        elif name in _KEPT:
+            size = taken[-1]
+        elif name in _RECALLED:
+            size = self._memo[int(argument)]
+        if size > TUPLE_MAX:
+            raise damaged("tuples in tuples")
+        self._stack += [None if kind is pickletools.markobject else size for kind in instruction.stack_after]
+        if name in _MEMO or name == "MEMOIZE":
+            self._memo[len(self._memo) if argument is None else int(argument)] = self._top()
+
+    def _take(self, instruction: pickletools.OpcodeInfo) -> list[int]:
+        """Sizes of what an instruction takes, the uppermost first."""
+        before, taken = instruction.stack_before, []
+        if pickletools.markobject in before:
+            while (size := self._stack.pop()) is not None:
+                taken.append(size)
+            before = before[: before.index(pickletools.markobject)]
+        elif instruction.name == "POP" and self._stack[-1] is None:
+            self._stack[-1] = 0
+        for _ in before:
+            taken.append(self._top())
+            self._stack.pop()
+        return taken
+
+    def _top(self) -> int:
+        size = self._stack[-1]
+        if size is None:
+            raise damaged("mark")
+        return size
 
 
 def _suspicious(what: str) -> BackendError:

@@ -96,7 +96,9 @@ class _Parameter:
 
     __slots__ = ()
 
-    def __call__(self, tensor: object, *_ignored: object) -> object:
+    def __call__(self, tensor: object, *_ignored: object) -> _Tensor:
+        if not isinstance(tensor, _Tensor):
+            raise damaged("parameter")
         return tensor
 
 
