@@ -439,6 +439,23 @@ def test_pickles_that_ask_for_memory(pickled: bytes, tmp_path: Path) -> None:
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < 200e6
 
 
+@pytest.mark.parametrize(
+    "text", [b"S'\\o'\n", b"c\\orch._utils\n_rebuild\n", b"ctorch\n\\o\n", b"P\\o\n", b"i\\o\nx\n"]
+)
+def test_escapes_in_pickles_are_refused_undecoded(text: bytes, tmp_path: Path) -> None:
+    """Python's lister of instructions decodes them, also in names, and warns of what it does not know."""
+    for pickled in (text + b".", b"\x80\x02}" + text + b"K\x01s.", text[:-1]):
+        assert "damaged" in refusal(files.zip_of({"data.pkl": pickled}), tmp_path)
+        assert "damaged" in refusal(files.legacy_of(pickled, {}), tmp_path)
+
+
+def test_what_follows_a_pickle_is_no_instruction(tmp_path: Path) -> None:
+    """A storage of 83 numbers begins with the byte that announces a text, and holds the byte of a backslash."""
+    tensor = files.tensor_opcode("0", "FloatStorage", 83, (83,))
+    pickled = files.state_dict_pickle({"w": tensor})
+    assert "damaged" not in refusal(files.legacy_of(pickled, {"0": b"\0\0\x5c\x3e" * 83}), tmp_path)
+
+
 PARAMETER = files.name_opcode("torch._utils", "_rebuild_parameter") + b"q\x010"
 
 

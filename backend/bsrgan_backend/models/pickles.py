@@ -23,6 +23,8 @@ PICKLE_BYTES_MAX = 32 * 1024 * 1024
 TUPLE_MAX = 1000
 
 _REFUSED = frozenset({"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"})
+# Lines of text behind an instruction in which pickletools decodes escapes; the unpickler does so only for the first.
+_LINES = {pickle.STRING: 1, pickle.PERSID: 1, pickle.GLOBAL: 2, pickle.INST: 2}
 _MEMO = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 _TUPLES = frozenset({"EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "FROZENSET"})
 _RECALLED = frozenset({"GET", "BINGET", "LONG_BINGET"})
@@ -69,6 +71,7 @@ def _scan(content: bytes, start: int) -> int:
     stream = io.BytesIO(content[start : start + PICKLE_BYTES_MAX])
     count, named, tuples = 0, "", _Tuples()
     try:
+        _refuse_escapes(content, start)
         for instruction, argument, _ in pickletools.genops(stream):
             count += 1
             if count > INSTRUCTIONS_MAX:
@@ -80,9 +83,21 @@ def _scan(content: bytes, start: int) -> int:
             if instruction.name in _MEMO and int(argument or 0) > count:
                 raise damaged("memo number")
             tuples.follow(instruction, argument)
+            if instruction.name != "STOP":
+                _refuse_escapes(content, start + stream.tell())
     except _ERRORS as error:
         raise damaged(f"{type(error).__name__}: {str(error)[:120]}") from error
     return start + stream.tell()
+
+
+def _refuse_escapes(content: bytes, place: int) -> None:
+    """Raise when the next instruction's text holds a backslash: decoding it can warn, and torch never writes one."""
+    end = place
+    for _ in range(_LINES.get(content[place : place + 1], 0)):
+        found = content.find(b"\n", end + 1)
+        end = found if found >= 0 else len(content)
+    if content.find(b"\\", place, end) >= 0:
+        raise damaged("escape")
 
 
 class _Tuples:
