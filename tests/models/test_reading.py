@@ -449,6 +449,45 @@ def test_escapes_in_pickles_are_refused_undecoded(text: bytes, tmp_path: Path) -
         assert "damaged" in refusal(files.legacy_of(pickled, {}), tmp_path)
 
 
+ORDERED = files.name_opcode("collections", "OrderedDict")
+
+
+def test_attributes_of_mappings_are_dropped(tmp_path: Path) -> None:
+    """A mapping's methods cannot be replaced by the pickle that made it."""
+    text = files.text_opcode
+    built = ORDERED + b")R}" + text("items") + b"K\x01s" + b"b" + text("x") + b"K\x01s."
+    for pickled in (b"\x80\x02" + built, b"\x80\x02" + built.replace(b"sb", b"sN\x86b")):
+        assert refusal(files.zip_of({"data.pkl": pickled}), tmp_path)
+        assert refusal(files.legacy_of(pickled, {}), tmp_path)
+    assert "damaged" in refusal(files.zip_of({"data.pkl": b"\x80\x02" + ORDERED + b"}b."}), tmp_path)
+    alone = b"\x80\x02" + ORDERED + b"N}" + text("_left") + files.int_opcode(10**9) + b"s\x86b."
+    assert "damaged" in refusal(files.zip_of({"data.pkl": alone}), tmp_path)
+
+
+@pytest.mark.parametrize("make", [b"h\x01h\x00\x85R", b"h\x01)Rh\x00b", b"h\x01h\x02\x85R"])
+def test_mappings_that_are_copied_without_end(make: bytes, tmp_path: Path) -> None:
+    """A list or state that is kept once and given to many mappings does not take memory for each."""
+    keys = [files.text_opcode(str(n)) for n in range(5000)]
+    pairs = b"](" + b"".join(key + b"N\x86" for key in keys) + b"e"
+    state = b"}(" + b"".join(key + b"N" for key in keys) + b"u"
+    kept = (state if make.endswith(b"b") else pairs) + b"q\x000" + state + b"q\x020"
+    pickled = b"\x80\x02" + ORDERED + b"q\x010" + kept + b"](" + make * 5000 + b"e."
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert refusal(files.zip_of({"data.pkl": pickled}), tmp_path)
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < 200e6
+
+
+def test_mappings_of_python_2_are_read(tmp_path: Path) -> None:
+    """Python 2 gave an OrderedDict its items as a list."""
+    arrays = files.renamed(TINY, "bsrgan")
+    parts = [files.tensor_opcode(str(i), "FloatStorage", a.size, a.shape) for i, a in enumerate(arrays.values())]
+    pairs = [b"](" + files.text_opcode(name) + part + b"e" for name, part in zip(arrays, parts, strict=True)]
+    pickled = b"\x80\x02" + ORDERED + b"](" + b"".join(pairs) + b"e\x85R."
+    storages = {str(i): array.tobytes() for i, array in enumerate(arrays.values())}
+    assert read(files.legacy_of(pickled, storages), tmp_path).digest == TINY.digest
+
+
 def test_what_follows_a_pickle_is_no_instruction(tmp_path: Path) -> None:
     """A storage of 83 numbers begins with the byte that announces a text, and holds the byte of a backslash."""
     tensor = files.tensor_opcode("0", "FloatStorage", 83, (83,))

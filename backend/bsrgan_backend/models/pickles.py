@@ -54,7 +54,7 @@ def load(
         BackendError: MODEL_LOAD for damaged pickles and for every name and instruction that is not allowed.
     """
     end = _scan(content, start)
-    reader = _Reader(io.BytesIO(content[start:end]), names, persistent)
+    reader = _Reader(content[start:end], names, persistent)
     try:
         return reader.load(), end
     except _ERRORS as error:
@@ -156,23 +156,54 @@ def _suspicious(what: str) -> BackendError:
     )
 
 
+class _Ordered(OrderedDict[Any, Any]):
+    """What a pickle gets as OrderedDict: its attributes (torch's `_metadata`) are dropped.
+
+    They could hide its methods, and one large state could be copied into each of many mappings.
+    """
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+class _MakeOrdered:
+    """Stand-in for OrderedDict itself; its mappings are given no more items, all together, than `left`."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def __call__(self, items: object = ()) -> _Ordered:
+        if not isinstance(items, (list, tuple)):
+            raise damaged("mapping")
+        self._left -= len(items)
+        if self._left < 0:
+            raise damaged("mappings larger than the pickle")
+        return _Ordered(items)
+
+    def __setstate__(self, state: object) -> None:
+        raise damaged("name with attributes")
+
+
 class _Reader(pickle.Unpickler):
     """An unpickler that finds only the names given to it."""
 
     def __init__(
         self,
-        stream: io.BytesIO,
+        content: bytes,
         names: Mapping[tuple[str, str], object],
         persistent: Callable[[Any], object] | None,
     ) -> None:
-        super().__init__(stream, encoding="utf-8")
+        super().__init__(io.BytesIO(content), encoding="utf-8")
+        self._ordered = _MakeOrdered(len(content))
         self._names = names
         self._persistent = persistent
 
     def find_class(self, module: str, name: str) -> Any:
-        """The stand-in for a name, `OrderedDict` itself (it cannot be altered by the pickle), or a refusal."""
+        """The stand-in for a name, or a refusal."""
         if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
+            return self._ordered
         if (module, name) in self._names:
             return self._names[module, name]
         root = module.partition(".")[0]
