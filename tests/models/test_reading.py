@@ -411,6 +411,29 @@ def test_one_storage_used_by_many_tensors(tmp_path: Path) -> None:
     assert "damaged" in refusal(content, tmp_path)
 
 
+def test_one_tensor_under_many_names(tmp_path: Path) -> None:
+    """Nor by describing one tensor and recalling it under each name: it becomes float32 for each."""
+    tensor = files.tensor_opcode("0", "HalfStorage", 4096, (4096,))
+    items = {"w": tensor + b"q\x09"} | {f"w{i}": b"h\x09" for i in range(50)}
+    content = files.zip_of({"data.pkl": files.state_dict_pickle(items), "data/0": bytes(8192)})
+    assert "damaged" in refusal(content, tmp_path)
+
+
+@pytest.mark.parametrize("recalled", [True, False])
+def test_averaged_weights_may_share_their_numbers(recalled: bool, tmp_path: Path) -> None:
+    """At its start training saves the same tensors, or tensors of the same storages, as average and as last weights."""
+    arrays = files.renamed(synthetic.random_weights(Architecture(16, 2, 8, 3, 3, 4), 5), "bsrgan")
+    items = {}
+    for i, (name, array) in enumerate(arrays.items()):
+        tensor = files.tensor_opcode(str(i), "FloatStorage", array.size, array.shape)
+        place = i.to_bytes(4, "little")
+        items[f"params.{name}"] = tensor + b"r" + place
+        items[f"params_ema.{name}"] = b"j" + place if recalled else tensor
+    entries = {f"data/{i}": array.tobytes() for i, array in enumerate(arrays.values())}
+    content = files.zip_of({"data.pkl": files.state_dict_pickle(items)} | entries)
+    assert read(content, tmp_path).architecture == Architecture(16, 2, 8, 3, 3, 4)
+
+
 def test_packed_entries_are_refused(tmp_path: Path) -> None:
     """A zip bomb is refused by its declared sizes, unread."""
     content = files.zip_of({"data.pkl": b"\x80\x02}.", "data/0": bytes(30_000_000)}, 8)

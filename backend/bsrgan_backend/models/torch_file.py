@@ -27,6 +27,8 @@ LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _LEGACY_PROTOCOL = 1001
 _ENTRIES_MAX = 50_000
 _DIMENSIONS_MAX = 8
+# Training code saves the same numbers under a few names (params, params_ema), never under many.
+_SHARED_MAX = 4
 _DTYPES = {
     "FloatStorage": "f4",
     "HalfStorage": "f2",
@@ -270,14 +272,12 @@ def _arrays(tree: object, data: Mapping[str, npt.NDArray[np.generic]], length: i
     if isinstance(tree, _Tensor) or not isinstance(tree, Mapping):
         raise refuse("This .pth file holds no named tensors; choose one that was saved as a state dict.")
     flat = layouts.flatten(tree)
-    total = sum(math.prod(t.size) * t.storage.dtype.itemsize for t in _unique(flat))
-    if total > length:
+    # Each name may become an array of its own, also where names share a tensor or its storage.
+    tensors = [leaf for leaf in flat.values() if isinstance(leaf, _Tensor)]
+    total = sum(math.prod(t.size) * t.storage.dtype.itemsize for t in tensors)
+    if total > _SHARED_MAX * length:
         raise damaged("tensors larger than the file")
     return {name: _view(leaf, data) if isinstance(leaf, _Tensor) else leaf for name, leaf in flat.items()}
-
-
-def _unique(flat: Mapping[str, object]) -> list[_Tensor]:
-    return list({id(leaf): leaf for leaf in flat.values() if isinstance(leaf, _Tensor)}.values())
 
 
 def _view(tensor: _Tensor, data: Mapping[str, npt.NDArray[np.generic]]) -> npt.NDArray[np.generic]:
