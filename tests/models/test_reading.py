@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import resource
 import sys
@@ -570,6 +571,27 @@ def test_tuples_of_training_states_are_read(tmp_path: Path) -> None:
 def test_safetensors_that_do_not_fit(facts: object, tmp_path: Path) -> None:
     """Shapes and offsets that the bytes do not hold are refused."""
     assert refusal(files.safetensors_of({"conv_first.weight": facts}, bytes(4)), tmp_path)
+
+
+@pytest.mark.parametrize("second", [[0, 4], [2, 6], [0, 8], [], [0], ["0", "4"], 4, None])
+def test_safetensors_that_share_bytes(second: object, tmp_path: Path) -> None:
+    """Tensors on the same bytes would make a large network of a small file; the format forbids them."""
+    header = {
+        "a": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]},
+        "b": {"dtype": "F16", "shape": [4 if second == [0, 8] else 2], "data_offsets": second},
+    }
+    assert "damaged" in refusal(files.safetensors_of(header, bytes(8)), tmp_path)
+
+
+def test_safetensors_in_any_order_beside_empty_ones(tmp_path: Path) -> None:
+    """Ranges that only touch are apart, and an empty tensor takes no bytes."""
+    content = files.safetensors(files.renamed(TINY, "bsrgan"))
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    end = header["conv_first.weight"]["data_offsets"][1]
+    header["empty"] = {"dtype": "F32", "shape": [0], "data_offsets": [end, end]}
+    backwards = dict(reversed(header.items()))
+    assert "'empty'" in refusal(files.safetensors_of(backwards, content[8 + length :]), tmp_path)
 
 
 def test_safetensors_header_depth(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -40,26 +42,46 @@ def read(content: bytes) -> dict[str, object]:
     try:
         header = json.loads(content[8 : 8 + length])
         entries = {str(name): facts for name, facts in header.items() if name != "__metadata__"}
+        _check_apart(entries)
         return {name: _array(content, 8 + length, facts) for name, facts in entries.items()}
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise _damaged(f"{type(error).__name__}: {str(error)[:120]}") from error
 
 
+def _check_apart(entries: Mapping[str, dict[str, object]]) -> None:
+    """Raise ValueError, KeyError or TypeError unless each tensor has bytes of its own, as the format demands.
+
+    A few bytes under many names would become a large network.
+    """
+    spans = sorted(_span(facts) for facts in entries.values())
+    if any(second[0] < first[1] for first, second in pairwise(spans)):
+        raise ValueError("tensors share bytes")
+
+
 def _array(content: bytes, base: int, facts: dict[str, object]) -> npt.NDArray[np.generic]:
     """A read-only view of one tensor; raises ValueError, KeyError or TypeError when it does not fit."""
-    code, shape, offsets = str(facts["dtype"]), facts["shape"], facts["data_offsets"]
+    code, shape = str(facts["dtype"]), facts["shape"]
     if code not in _DTYPES:
         raise refuse(
             f"This file stores tensors as {code[:12]}, which is not supported; choose a float16 or float32 file."
         )
-    if not _are_sizes(shape) or not _are_sizes(offsets) or not isinstance(shape, list) or not isinstance(offsets, list):
+    if not isinstance(shape, list) or not _are_sizes(shape):
         raise TypeError("shape")
-    begin, end = offsets
+    begin, end = _span(facts)
     dtype, count = np.dtype(_DTYPES[code]), math.prod(shape)
     if len(shape) > 8 or end - begin != count * dtype.itemsize or base + end > len(content):
         raise ValueError("a tensor's bytes do not fit its shape")
     flat = np.frombuffer(content, dtype, count, base + begin)
     return (widen(flat) if code == "BF16" else flat).reshape(shape)
+
+
+def _span(facts: dict[str, object]) -> tuple[int, int]:
+    """Where a tensor's bytes begin and end behind the header; raises as `_array` does."""
+    offsets = facts["data_offsets"]
+    if not isinstance(offsets, list) or not _are_sizes(offsets):
+        raise TypeError("offsets")
+    begin, end = offsets
+    return begin, end
 
 
 def _are_sizes(value: object) -> bool:
