@@ -232,6 +232,17 @@ def test_files_that_are_no_weights(content: bytes, word: str, tmp_path: Path) ->
     assert word in refusal(content, tmp_path, "model.safetensors")
 
 
+@pytest.mark.parametrize("odd", [b"\xed\xa0\x80", b"a\nb", b"\x1b[2J", b"\xe2\x80\xa8"])
+def test_refusals_can_be_printed(odd: bytes, tmp_path: Path) -> None:
+    """A name in a file that no terminal can show does not break the sentence about it."""
+    tensor = files.tensor_opcode("0", "FloatStorage", 4, (4,))
+    pickled = b"\x80\x02}X" + len(odd).to_bytes(4, "little") + odd + tensor + b"s."
+    text = refusal(files.zip_of({"data.pkl": pickled, "data/0": bytes(16)}), tmp_path)
+    assert "its first tensor is" in text
+    assert text.encode()
+    assert text.isprintable()
+
+
 def test_missing_files_and_folders(tmp_path: Path) -> None:
     """A wrong path is one sentence, not a traceback."""
     for path in (tmp_path / "nothing.pth", tmp_path, Path("/dev/null"), Path("a\0b")):

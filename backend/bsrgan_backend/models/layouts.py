@@ -34,6 +34,9 @@ DOUBLINGS_MAX = 5
 SCALES = (1, 2, 4, 8)
 NAME_MAX = 512
 
+# Control characters, line separators, and halves of characters, which UTF-8 has not.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
 _WANTED = "choose the weights of an ESRGAN, BSRGAN, RealSR or Real-ESRGAN network"
 
 # Words that training code wraps around the network; the first ones win where a file holds several.
@@ -74,8 +77,11 @@ _OTHERS: tuple[tuple[str, str], ...] = (
 
 
 def refuse(text: str, detail: str = "") -> BackendError:
-    """The error of a file that is no usable model: code MODEL_LOAD, `text` is the user's sentence."""
-    return BackendError("MODEL_LOAD", text, detail)
+    """The error of a file that is no usable model: code MODEL_LOAD, `text` is the user's sentence.
+
+    Both may quote names of the file; what no terminal or log can show in them becomes a question mark.
+    """
+    return BackendError("MODEL_LOAD", _UNPRINTABLE.sub("?", text), _UNPRINTABLE.sub("?", detail))
 
 
 def shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
