@@ -49,9 +49,23 @@ def test_wrapped_networks_are_found(layout: str, path: tuple[str, ...]) -> None:
     assert layouts.weights_from({prefix + name: array for name, array in plain.items()}).digest == expected
 
 
-def test_averaged_weights_win_over_the_last_ones() -> None:
+@pytest.mark.parametrize(
+    ("last", "averaged"),
+    [
+        ("params", "params_ema"),
+        ("params", "ema"),
+        ("generator", "generator_ema"),
+        ("net_g", "net_g_ema"),
+        ("netG", "netG_ema"),
+        ("model", "model_ema"),
+        ("G", "G_ema"),
+    ],
+)
+@pytest.mark.parametrize("above", ["", "state_dict."])
+def test_averaged_weights_win_over_the_last_ones(last: str, averaged: str, above: str) -> None:
     """Where a file holds both, the exponential moving average is the published network."""
-    both = {"params": raw_of(1), "params_ema": raw_of(2)}
+    both: dict[str, object] = {f"{above}{last}.{name}": array for name, array in raw_of(1).items()}
+    both |= {f"{above}{averaged}.{name}": array for name, array in raw_of(2).items()}
     assert layouts.weights_from(both).digest == layouts.weights_from(raw_of(2)).digest
 
 

@@ -41,7 +41,8 @@ _WANTED = "choose the weights of an ESRGAN, BSRGAN, RealSR or Real-ESRGAN networ
 
 # Words that training code wraps around the network; the first ones win where a file holds several.
 _WRAPPERS: tuple[str, ...] = (
-    *("params_ema", "ema", "g_ema", "params", "generator", "netG", "net_g", "gen", "G", "state_dict"),
+    *("params_ema", "ema", "g_ema", "G_ema", "generator_ema", "net_g_ema", "netG_ema", "model_ema", "params"),
+    *("generator", "netG", "net_g", "gen", "G", "state_dict"),
     *("model_state_dict", "weights", "module", "_orig_mod", "model", "net", "network"),
 )
 _ANCHOR = re.compile(r"^((?:[A-Za-z_]+\.)*?)(conv_first\.weight|model\.0\.weight)$")
