@@ -155,10 +155,8 @@ def test_t17_flat_fields_are_as_noisy_as_the_reference(level):
 
 @pytest.mark.parametrize("end", [0.0, 1.0])
 def test_t17_a_sensor_clips_before_demosaicing(end):
-    """Of black and of white a third of the values is left: noise beyond an end is gone before neighbours are mixed.
-
-    Clipped only after that, it would be half of them, as noise is as often above as below.
-    """
+    """Of black and of white a third of the values is left: noise beyond an end is gone before neighbours are mixed."""
+    # Clipped only after that, it would be half of them, as noise is as often above as below.
     one = camera.Sensor((0.5,) * 4, "D65", gain=1.0, red_gain=1.0, blue_gain=1.0, pattern="RGGB", shot=0.0, read=1e-2)
     straight = ToneCurve(1.0, 0.0)
     found = camera.shoot(flat(end, 200), one, straight, straight, np.random.default_rng(0))
