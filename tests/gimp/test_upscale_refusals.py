@@ -27,6 +27,7 @@ INSIDE = "upscale_refusals"
         ("check_model_path", "EXECUTION_ERROR", "model"),
         ("check_too_long", "CALLING_ERROR", "smaller area"),
         ("check_canvas_too_long", "CALLING_ERROR", "smaller scale"),
+        *((check, "CALLING_ERROR", "picture's layers") for check in cases(INSIDE, "check_foreign")),
         *((check, "CALLING_ERROR", "") for check in cases(INSIDE, "check_argument")),
     ],
 )

@@ -14,7 +14,8 @@ def the_layer(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer:
     """The one layer that is to be worked on.
 
     Raises:
-        Refusal: there is none or more than one, or it is a group, mask, channel or floating selection.
+        Refusal: there is none or more than one, or it is a group, mask, channel or floating selection, or not in
+            the picture.
     """
     if len(drawables) != 1:
         raise Refusal(_("Select exactly one layer and run the filter again."))
@@ -29,6 +30,7 @@ def the_layer(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Gimp.Layer:
         raise Refusal(_("There is a floating selection; anchor it or make it a layer first."))
     if not isinstance(drawable, Gimp.Layer):
         raise Refusal(_("Only layers can be worked on; select one and run the filter again."))
+    _check_belongs(image, drawable)
     return drawable
 
 
@@ -36,7 +38,8 @@ def the_layers(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> list[Gimp.L
     """The layers that are to be upscaled, from top to bottom; what lies in a group of them goes with the group.
 
     Raises:
-        Refusal: there is none, or a mask or channel among them, or a floating selection that lies on one.
+        Refusal: there is none, or a mask or channel among them, or a floating selection that lies on one, or a layer
+            that is not in the picture.
     """
     if not drawables:
         raise Refusal(_("Select a layer and run the filter again."))
@@ -47,12 +50,26 @@ def the_layers(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> list[Gimp.L
             raise Refusal(_("A channel cannot be worked on; select a layer and run the filter again."))
         if drawable.is_group() and not drawable.get_children():
             raise Refusal(_("The layer group is empty; select another layer."))
+        _check_belongs(image, drawable)
     if image.get_floating_sel() is not None and not isinstance(image.floating_sel_attached_to(), Gimp.Layer):
         raise Refusal(_("The floating selection lies on a mask or channel; anchor it first."))
     chosen = {drawable.get_id() for drawable in drawables}
     return [
         layer for layer in _stacked(image.get_layers()) if layer.get_id() in chosen and not _is_within(layer, chosen)
     ]
+
+
+def is_in(image: Gimp.Image, layer: Gimp.Layer) -> bool:
+    """Whether a layer lies in a picture: not in another one, not removed, and not without a place yet."""
+    top = layer
+    while (parent := top.get_parent()) is not None:
+        top = parent
+    return top.get_id() in {other.get_id() for other in image.get_layers()}
+
+
+def _check_belongs(image: Gimp.Image, layer: Gimp.Layer) -> None:
+    if not is_in(image, layer):
+        raise Refusal(_("The layer does not belong to the picture; select one of the picture's layers."))
 
 
 def _stacked(layers: list[Gimp.Layer]) -> list[Gimp.Layer]:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from support.gimp_inside import add_layer, fill, fingerprint, new_image, upscale
+from support.gimp_inside import add_layer, degrade, fill, fingerprint, new_image, upscale
 
 CASES: dict[str, dict[str, Any]] = {
+    "check_foreign": {
+        f"{what}-{call}": {"what": what, "call": call}
+        for what, call in (
+            *(("other", "upscale"), ("other", "degrade"), ("one-of-two", "upscale")),
+            *(("free", "upscale"), ("free", "degrade")),
+        )
+    },
     "check_argument": {
         "scale-large": {"scale": 99},
         "scale-zero": {"scale": 0.0},
@@ -19,16 +26,16 @@ CASES: dict[str, dict[str, Any]] = {
         "two-ways": {"width": 20, "percent": 200.0},
         "paper-without-dpi": {"print_width": 100.0},
         "dpi": {"dpi": -300.0},
-    }
+    },
 }
 
 
-def refused(image: Any, drawables: Any, **arguments: Any) -> dict[str, str]:
+def refused(image: Any, drawables: Any, call: Any = upscale, **arguments: Any) -> dict[str, str]:
     """Call the plug-in, hold it to leaving everything as it was, and return its status and sentence."""
     from gi.repository import Gimp
 
     before, images, dirty = fingerprint(image), len(Gimp.get_images()), image.is_dirty()
-    ended = upscale(image, drawables, **arguments)
+    ended = call(image, drawables, **arguments)
     assert ended.status != "SUCCESS"
     assert fingerprint(image) == before
     assert len(Gimp.get_images()) == images
@@ -98,6 +105,18 @@ def check_mask_among_layers(options: dict[str, Any]) -> dict[str, str]:
     mask = layer.create_mask(Gimp.AddMaskType.WHITE)
     layer.add_mask(mask)
     return refused(image, [add_layer(image, 5, 5, "RGB", 2), mask])
+
+
+def check_foreign(options: dict[str, Any], case: dict[str, Any]) -> dict[str, str]:
+    """A layer of another picture, alone or beside one of this, and one that is in none yet."""
+    from gi.repository import Gimp
+
+    image, layer = new_image(20, 20, "RGB", 1)
+    _other, foreign = new_image(30, 25, "RGB", 1)
+    if case["what"] == "free":
+        foreign = Gimp.Layer.new(image, "free", 10, 10, Gimp.ImageType.RGB_IMAGE, 100.0, Gimp.LayerMode.NORMAL)
+    call = degrade if case["call"] == "degrade" else upscale
+    return refused(image, [layer, foreign] if case["what"] == "one-of-two" else foreign, call=call)
 
 
 def check_selection_beside(options: dict[str, Any]) -> dict[str, str]:
