@@ -69,7 +69,7 @@ def as_seen(layer: Gimp.Layer) -> Iterator[Gimp.Layer]:
     A layer without visible filters is yielded itself. Otherwise a copy in a picture of its own is, so the filters
     of the original stay editable.
     """
-    if not any(live.get_visible() for live in layer.get_filters()):
+    if not has_filters(layer):
         yield layer
         return
     image = layer.get_image()
@@ -90,8 +90,21 @@ def as_seen(layer: Gimp.Layer) -> Iterator[Gimp.Layer]:
         scratch.delete()
 
 
+def has_filters(layer: Gimp.Layer) -> bool:
+    """Whether a layer, or any in a group, shows live filters: GIMP cannot read the buffer of such a group."""
+    if any(live.get_visible() for live in layer.get_filters()):
+        return True
+    return layer.is_group() and any(has_filters(child) for child in layer.get_children())
+
+
 def _merged_filters(layer: Gimp.Layer) -> Gimp.Layer:
+    """The layer itself with its filters merged, in its old size: a shadow makes it larger and may move it."""
+    width, height = layer.get_width(), layer.get_height()
+    _ok, x, y = layer.get_offsets()
     layer.merge_filters()
+    _ok, now_x, now_y = layer.get_offsets()
+    if (now_x, now_y, layer.get_width(), layer.get_height()) != (x, y, width, height):
+        layer.resize(width, height, now_x - x, now_y - y)
     return layer
 
 
