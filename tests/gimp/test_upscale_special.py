@@ -39,6 +39,12 @@ def test_special_layers(outcome):
     outcome.unwrap()
 
 
+@pytest.mark.parametrize("check", cases(INSIDE, "check_locked_group"))
+def test_locked_group(outcome):
+    """Locks of the group around a layer neither move the result nor stop it from getting its mask."""
+    outcome.unwrap()
+
+
 @pytest.mark.parametrize("check", cases(INSIDE, "check_several"))
 def test_several_layers(outcome, check):
     """Several layers go in one run, and each result bears the name of its source."""

@@ -98,6 +98,14 @@ def call(name: str, image: Any, drawables: Any, **arguments: Any) -> Ended:
     return Ended(status, "", *results[:2], results[2:])
 
 
+def reach_plugin() -> None:
+    """Make the modules of the installed plug-in importable in this process."""
+    plugin = Path(os.environ["GIMP3_DIRECTORY"]) / "plug-ins" / "gimp-bsrgan"
+    for folder in (plugin, plugin / "vendor"):
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+
+
 def new_image(width: int, height: int, kind: str, seed: int, precision: str = "U8_NON_LINEAR") -> tuple[Any, Any]:
     """A picture with one layer of random pixels.
 

@@ -34,7 +34,11 @@ def check_unchanged(layer: Gimp.Layer, image: Gimp.Image, source: Source) -> Non
         source.offset_y,
     )
     if now != then:
-        raise ImageChanged(_("The picture or the layer was resized or moved meanwhile; run the filter again."))
+        raise _changed()
+
+
+def _changed() -> ImageChanged:
+    return ImageChanged(_("The picture or the layer was resized, moved or converted meanwhile; run the filter again."))
 
 
 class Result:
@@ -91,11 +95,14 @@ class Result:
             ImageChanged: the source's picture is no longer what it was; nothing is changed then.
         """
         self._writer.finish()
+        if stencil is not None:
+            # Before the layer joins its picture: a group there with locked content allows no mask to be written.
+            cut(self.layer, stencil, self._placement.result)
         if self._placement.mode is OutputMode.NEW_IMAGE:
-            self._insert_into_new_image(stencil)
+            self._insert_into_new_image()
         else:
             check_unchanged(self._source_layer, self._source_image, self._source)
-            self._insert_above(above or self._source_layer, stencil)
+            self._insert_above(above or self._source_layer)
         self._is_inserted = True
 
     def discard(self) -> None:
@@ -108,22 +115,18 @@ class Result:
         elif self.layer.is_valid():
             self.layer.delete()
 
-    def _insert_into_new_image(self, stencil: Gimp.Layer | None) -> None:
+    def _insert_into_new_image(self) -> None:
         self.image.insert_layer(self.layer, None, 0)
-        if stencil is not None:
-            cut(self.layer, stencil, self._placement.result)
         self.image.undo_enable()
         self.image.clean_all()
 
-    def _insert_above(self, below: Gimp.Layer, stencil: Gimp.Layer | None) -> None:
+    def _insert_above(self, below: Gimp.Layer) -> None:
         image, placement = self._source_image, self._placement
         with undo_group(image):
             settle(image)
             if placement.canvas != self._source.image:
                 enlarge(image, placement)
             put_above(below, self.layer, self._source_layer, placement)
-            if stencil is not None:
-                cut(self.layer, stencil, placement.result)
             if self._source.is_whole_layer and is_see_through(below):
                 hide(below)
             image.set_selected_layers([self.layer])
@@ -136,12 +139,18 @@ def settle(image: Gimp.Image) -> None:
 
 
 def put_above(below: Gimp.Layer, layer: Gimp.Layer, source_layer: Gimp.Layer, placement: Placement) -> None:
-    """Insert a result above another layer, at its place, and as visible as its source."""
+    """Insert a result above another layer, at its place, and as visible as its source.
+
+    Raises:
+        ImageChanged: GIMP does not take it.
+    """
     image = below.get_image()
-    image.insert_layer(layer, below.get_parent(), image.get_item_position(below))
+    # Before the layer joins the picture: in a group with a locked position it could not be moved any more.
     layer.set_offsets(placement.offset_x, placement.offset_y)
     blend_like(layer, source_layer)
     layer.set_visible(source_layer.get_visible())
+    if not image.insert_layer(layer, below.get_parent(), image.get_item_position(below)):
+        raise _changed()
 
 
 def hide(layer: Gimp.Layer) -> None:

@@ -49,7 +49,7 @@ def stencil_of(layer: Gimp.Layer, source: Source) -> Iterator[Gimp.Layer | None]
 
 
 def cut(result: Gimp.Layer, stencil: Gimp.Layer, size: Size) -> None:
-    """Give `result`, which is `size` large and in its picture, a mask of the stencil's shape."""
+    """Give `result`, which is `size` large, a mask of the stencil's shape."""
     image = stencil.get_image()
     if (image.get_width(), image.get_height()) != (size.width, size.height):
         with cubic():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import struct
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,11 @@ from support.gimp_inside import (
     area_of,
     as_stored,
     bytes_of,
+    degrade,
     fill,
     fingerprint,
     new_image,
+    reach_plugin,
     reference,
     travel_of,
     upscale,
@@ -26,6 +26,11 @@ CASES: dict[str, dict[str, Any]] = {
     **{name: {output: {"output": output} for output in OUTPUTS} for name in ("check_group", "check_several")},
     "check_indexed": {output: {"output": output} for output in OUTPUTS},
     "check_floating": {output: {"output": output} for output in OUTPUTS},
+    "check_locked_group": {
+        f"{lock}-{call}": {"lock": lock, "call": call}
+        for lock in ("content", "position")
+        for call in ("upscale", "upscale-ellipse", "degrade", "several")
+    },
     "check_highlights": {
         f"{kind}-{precision}": {"kind": kind, "precision": precision}
         for kind, precision in (("RGB", "FLOAT_LINEAR"), ("RGBA", "HALF_NON_LINEAR"), ("GRAY", "DOUBLE_PERCEPTUAL"))
@@ -41,17 +46,9 @@ def expected(options: dict[str, Any], layer: Any, factor: int) -> bytes:
     return reference(options, pixels, (width, height), size, travel.dtype, travel.channels)
 
 
-def _reach_plugin() -> None:
-    """Make the modules of the installed plug-in importable in this process."""
-    plugin = Path(os.environ["GIMP3_DIRECTORY"]) / "plug-ins" / "gimp-bsrgan"
-    for folder in (plugin, plugin / "vendor"):
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
-
-
 def remarks_of(layer: Any, output: str) -> list[str]:
     """What the plug-in would tell a person about a layer, asked in this process."""
-    _reach_plugin()
+    reach_plugin()
     from bsrgan_plugin.outputs import OutputMode
     from bsrgan_plugin.remarks import remarks
 
@@ -265,6 +262,36 @@ def check_locked(options: dict[str, Any]) -> None:
         assert not getattr(ended.layer, f"get_lock_{lock}")()
 
 
+def check_locked_group(options: dict[str, Any], case: dict[str, Any]) -> None:
+    """The result of a layer in a group with locks lies at its place in the group, with its mask."""
+    from gi.repository import Gimp
+
+    image, below = new_image(30, 30, "RGB", 1)
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    layer = add_layer(image, 8, 8, "RGBA", 2, group)
+    layer.set_offsets(13, 14)
+    if "ellipse" in case["call"]:
+        image.select_ellipse(Gimp.ChannelOps.REPLACE, 13, 14, 8, 8)
+    else:
+        layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
+        fill(layer.get_mask(), "Y u8", b"\x80" * 64)
+    getattr(group, f"set_lock_{case['lock']}")(True)
+    factor = 1 if case["call"] == "degrade" else 2
+    if case["call"] == "degrade":
+        ended = degrade(image, layer)
+    else:
+        ended = upscale(image, [layer, below] if case["call"] == "several" else layer, scale=2)
+    assert ended.status == "SUCCESS", ended.text
+    assert [item.get_id() for item in group.get_children()] == [ended.layer.get_id(), layer.get_id()]
+    assert list(ended.layer.get_offsets())[1:] == [13 * factor, 14 * factor]
+    assert not layer.get_visible()
+    mask = bytes_of(ended.layer.get_mask(), "Y u8")
+    middle = mask[len(mask) // 2 + 4 * factor]
+    assert abs(middle - (255 if "ellipse" in case["call"] else 128)) <= 1
+    assert (mask[0] == 0) == ("ellipse" in case["call"])
+
+
 def check_hidden(options: dict[str, Any]) -> list[str]:
     """A hidden layer is worked on, and its result is hidden too: what the picture shows stays the same."""
     image, _below = new_image(20, 16, "RGB", 1)
@@ -328,7 +355,7 @@ def check_group_with_its_own(options: dict[str, Any]) -> None:
 
 def check_progress_of_several(options: dict[str, Any]) -> list[float]:
     """How far the bar is while the second of four layers is sent, worked on and received; Cancel stays possible."""
-    _reach_plugin()
+    reach_plugin()
     from bsrgan_plugin import several
     from bsrgan_plugin.progress import StatusBar
     from bsrgan_plugin.progress_text import UPSCALING
