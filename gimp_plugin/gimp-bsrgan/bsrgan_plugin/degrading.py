@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gi.repository import Gimp
@@ -12,7 +12,8 @@ from bsrgan_plugin import comparison
 from bsrgan_plugin.degrade_options import Options, compact, parameters
 from bsrgan_plugin.degrade_request import degrade_request
 from bsrgan_plugin.exchange import Incoming, Rows, exchange
-from bsrgan_plugin.layers import RowReader, as_seen, format_of
+from bsrgan_plugin.layers import RowReader, as_seen
+from bsrgan_plugin.origins import Origin, Watch
 from bsrgan_plugin.outcomes import Refusal
 from bsrgan_plugin.outputs import DEFAULT_SCALE, OutputMode, Placement, Size, Source, layer_name, place
 from bsrgan_plugin.pixel_file import PixelFile
@@ -23,6 +24,8 @@ from bsrgan_plugin.stencils import stencil_of
 from bsrgan_plugin.targets import check_size, check_type
 from bsrgan_plugin.translation import _
 from bsrgan_wire.client import JobRequest
+from bsrgan_wire.download import Sink
+from bsrgan_wire.messages import State
 
 PARASITE = "gimp-bsrgan-recipe"
 """Under this name layer and new picture keep the recipe: JSON, UTF-8."""
@@ -99,7 +102,11 @@ class _Run:
         self._source = source
         self._options = options
         self._shown = shown
-        self._pixels = format_of(layer)
+        self._origin = Origin.of(layer, source)
+        self._pixels = self._origin.pixels
+        self._name = layer.get_name()
+        is_new_image = options.asked.output is OutputMode.NEW_IMAGE
+        self._watch = None if is_new_image else Watch(layer, self._origin.image)
         self._degraded = Incoming(self._make_degraded)
         self._restored = Incoming(self._make_restored)
         self._recipe = ""
@@ -147,7 +154,7 @@ class _Run:
             self._shown.state.begin(DEGRADING)
         request = self._request(asked.output, size)
         incoming = self._degraded
-        state = exchange(request, rows, incoming.take, self._options.endpoint, self._shown, incoming.expect)
+        state = self._exchange(request, rows, incoming.take, incoming.expect)
         self._recipe = compact(state.recipe)
         self._tell(state.notes)
 
@@ -162,14 +169,7 @@ class _Run:
 
         request = self._request(OutputMode.NEW_IMAGE, None)
         try:
-            exchange(
-                request,
-                rows,
-                lambda first, _count, data: held[0].write(first, data),
-                self._options.endpoint,
-                self._shown,
-                expect,
-            )
+            self._exchange(request, rows, lambda first, _count, data: held[0].write(first, data), expect)
             yield held[0]
         finally:
             for pixels in held:
@@ -187,8 +187,11 @@ class _Run:
             out_height=target.height,
             model=self._options.model,
         )
-        state = exchange(request, small.rows, incoming.take, self._options.endpoint, self._shown, incoming.expect)
+        state = self._exchange(request, small.rows, incoming.take, incoming.expect)
         self._tell(state.notes)
+
+    def _exchange(self, request: JobRequest, rows: Rows, sink: Sink, expect: Callable[[Size], None]) -> State:
+        return exchange(request, rows, sink, self._options.endpoint, self._shown, expect, self._watch)
 
     def _request(self, output: OutputMode, result: Size | None) -> JobRequest:
         size, pixels = self._source.area.size, self._pixels
@@ -198,14 +201,14 @@ class _Run:
         self._notes += [note for note in notes if note not in self._notes]
 
     def _make_degraded(self, size: Size) -> Result:
-        name = _("{name} (degraded)").format(name=self._layer.get_name())
+        name = _("{name} (degraded)").format(name=self._name)
         placement = _placement(self._source, self._options.asked.output, size)
-        return Result(self._layer, self._source, placement, self._pixels, name)
+        return Result(self._origin, placement, name)
 
     def _make_restored(self, size: Size) -> Result:
-        name = layer_name(self._layer.get_name(), OutputMode.SAME_SIZE, DEFAULT_SCALE)
+        name = layer_name(self._name, OutputMode.SAME_SIZE, DEFAULT_SCALE)
         placement = _placement(self._source, OutputMode.SAME_SIZE, size)
-        return Result(self._layer, self._source, placement, self._pixels, name)
+        return Result(self._origin, placement, name)
 
 
 def _placement(source: Source, output: OutputMode, size: Size) -> Placement:

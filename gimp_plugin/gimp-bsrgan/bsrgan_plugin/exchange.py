@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bsrgan_plugin import connection
+from bsrgan_plugin.origins import Watch
 from bsrgan_plugin.outcomes import Cancelled
 from bsrgan_plugin.outputs import Size
 from bsrgan_plugin.placing import Result
@@ -25,6 +26,7 @@ def exchange(
     endpoint: str,
     shown: Progress,
     on_ready: Callable[[Size], None] | None = None,
+    watch: Watch | None = None,
 ) -> State:
     """Send the rows and take the result's.
 
@@ -35,6 +37,7 @@ def exchange(
         endpoint: as in the procedure.
         shown: where progress goes and Cancel comes from.
         on_ready: told the result's size before its first row; perhaps twice, with the same size.
+        watch: ends the job when what the result is for is closed; None when nothing is needed for it.
 
     Returns:
         The STATE `ready`, when the last row is here.
@@ -49,6 +52,11 @@ def exchange(
 
     def idle() -> None:
         shown.idle()
+        if watch is not None:
+            watch.look()
+
+    def idle_or_stop() -> None:
+        idle()
         # While a daemon starts or answers, nothing but this function sees the user's wish to stop.
         if shown.is_cancelled():
             raise Cancelled
@@ -78,14 +86,14 @@ def exchange(
         shown.show()
 
     shown.show()
-    with connection.open_client(endpoint, idle=idle, on_starting=on_starting) as client:
+    with connection.open_client(endpoint, idle=idle_or_stop, on_starting=on_starting) as client:
         return client.run(
             request,
             source=source,
             sink=take,
             on_event=on_event,
             is_cancelled=shown.is_cancelled,
-            idle=shown.idle,
+            idle=idle,
         )
 
 

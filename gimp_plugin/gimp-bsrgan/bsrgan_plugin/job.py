@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from gi.repository import Gimp
 
 from bsrgan_plugin.exchange import Incoming, exchange
-from bsrgan_plugin.layers import RowReader, as_seen, format_of
-from bsrgan_plugin.outputs import Source, layer_name
+from bsrgan_plugin.layers import RowReader, as_seen
+from bsrgan_plugin.origins import Origin, Watch
+from bsrgan_plugin.outputs import OutputMode, Source, layer_name
 from bsrgan_plugin.placing import Result
 from bsrgan_plugin.progress import Progress
 from bsrgan_plugin.progress_text import UPSCALING
@@ -33,7 +34,7 @@ class Done:
     notes: tuple[str, ...]
 
 
-def upscale(layer: Gimp.Layer, source: Source, options: Options, shown: Progress) -> Done:
+def upscale(layer: Gimp.Layer, source: Source, options: Options, shown: Progress, *, is_part: bool = False) -> Done:
     """Upscale and place the result; the picture changes only after all of the result is here.
 
     Args:
@@ -41,6 +42,7 @@ def upscale(layer: Gimp.Layer, source: Source, options: Options, shown: Progress
         source: its geometry and the area that is upscaled.
         options: the arguments.
         shown: where progress goes and Cancel comes from.
+        is_part: the result waits for others, and then for the layer's picture even when its own is a new one.
 
     Raises:
         Exception: whatever ended the run; nothing of it is left in GIMP.
@@ -48,7 +50,8 @@ def upscale(layer: Gimp.Layer, source: Source, options: Options, shown: Progress
     check_type(layer, options.mode)
     placement = options.placement(source)
     check_size(source.area, placement)
-    pixels = format_of(layer)
+    origin = Origin.of(layer, source)
+    pixels = origin.pixels
     request = JobRequest(
         width=source.area.width,
         height=source.area.height,
@@ -61,12 +64,13 @@ def upscale(layer: Gimp.Layer, source: Source, options: Options, shown: Progress
     )
     shown.state.begin(UPSCALING, pixels=placement.result.width * placement.result.height)
     name = layer_name(layer.get_name(), options.mode, options.scale)
-    incoming = Incoming(lambda _size: Result(layer, source, placement, pixels, name))
+    watch = Watch(layer, origin.image) if is_part or options.mode is not OutputMode.NEW_IMAGE else None
+    incoming = Incoming(lambda _size: Result(origin, placement, name))
     with stencil_of(layer, source) as stencil:
         try:
             with as_seen(layer) as seen:
                 reader = RowReader(seen, source.area, pixels.babl_name, pixels.pixel_bytes)
-                state = exchange(request, reader.rows, incoming.take, options.endpoint, shown, incoming.expect)
+                state = exchange(request, reader.rows, incoming.take, options.endpoint, shown, incoming.expect, watch)
             shown.state.placing()
             shown.forbid_cancel()
             result = incoming.complete()

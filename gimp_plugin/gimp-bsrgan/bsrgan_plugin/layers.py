@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gi.repository import Babl, Gegl, Gimp
 
+from bsrgan_plugin.outcomes import ImageChanged
 from bsrgan_plugin.outputs import Area, Size
 
 STRIP_ROWS = 256
@@ -135,12 +136,16 @@ class RowReader:
         """Rows first_row..first_row+count-1 of the area, top to bottom, interleaved.
 
         Raises:
+            ImageChanged: the drawable is gone.
             RuntimeError: GEGL gave another number of bytes.
         """
         assert self._buffer is not None
         strips = []
         for start in range(first_row, first_row + count, STRIP_ROWS):
             height = min(STRIP_ROWS, first_row + count - start)
+            # GIMP ends a plug-in that asks for tiles of something that is gone.
+            if not self._drawable.is_valid():
+                raise ImageChanged.closed()
             rectangle = Gegl.Rectangle.new(self._area.x, self._area.y + start, self._area.width, height)
             strip = self._buffer.get(rectangle, 1.0, self._babl_name, Gegl.AbyssPolicy.NONE)
             if len(strip) != self._row_bytes * height:

@@ -50,6 +50,11 @@ class NotInstalled(Exception):
 class ImageChanged(Exception):
     """The picture is no longer what it was when the run began; `str()` is one sentence."""
 
+    @classmethod
+    def closed(cls) -> ImageChanged:
+        """The layer is gone, alone or with its picture."""
+        return cls(_("The layer or its picture was closed meanwhile, so the result has no place to go."))
+
 
 def of_error(error: BaseException) -> Outcome:
     """The outcome of a run that `error` ended.

@@ -7,38 +7,12 @@ from collections.abc import Iterator
 
 from gi.repository import Gimp
 
-from bsrgan_plugin.layers import PixelFormat, RowWriter
+from bsrgan_plugin.layers import RowWriter
+from bsrgan_plugin.origins import Origin, changed, image_like, resized, scale_resolution
 from bsrgan_plugin.outcomes import ImageChanged
-from bsrgan_plugin.outputs import Area, OutputMode, Placement, Size, Source, scaled_area
-from bsrgan_plugin.size_tags import corrected
+from bsrgan_plugin.outputs import Area, OutputMode, Placement, Size, scaled_area
 from bsrgan_plugin.stencils import cubic, cut, is_plain_rectangle
 from bsrgan_plugin.translation import _
-
-
-def check_unchanged(layer: Gimp.Layer, image: Gimp.Image, source: Source) -> None:
-    """Check that the picture still is what the run began with; GIMP stays usable meanwhile.
-
-    Raises:
-        ImageChanged: picture or layer are gone, resized or moved.
-    """
-    if not image.is_valid() or not layer.is_valid() or layer.get_image() != image:
-        raise ImageChanged(_("The layer or its picture was closed meanwhile, so the result has no place to go."))
-    _ok, offset_x, offset_y = layer.get_offsets()
-    now = (image.get_width(), image.get_height(), layer.get_width(), layer.get_height(), offset_x, offset_y)
-    then = (
-        source.image.width,
-        source.image.height,
-        source.layer.width,
-        source.layer.height,
-        source.offset_x,
-        source.offset_y,
-    )
-    if now != then:
-        raise _changed()
-
-
-def _changed() -> ImageChanged:
-    return ImageChanged(_("The picture or the layer was resized, moved or converted meanwhile; run the filter again."))
 
 
 class Result:
@@ -49,25 +23,26 @@ class Result:
         layer: the layer itself.
     """
 
-    def __init__(
-        self, source_layer: Gimp.Layer, source: Source, placement: Placement, pixels: PixelFormat, name: str
-    ) -> None:
+    def __init__(self, origin: Origin, placement: Placement, name: str) -> None:
         """Make the empty layer; no picture of the user changes by that.
 
         Args:
-            source_layer: the layer that is upscaled.
-            source: its geometry.
+            origin: the layer that is worked on; its format is that of the rows that `write` takes.
             placement: where the result goes.
-            pixels: the format of the rows that `write` takes.
             name: of the new layer.
+
+        Raises:
+            ImageChanged: the result has no place any more.
         """
-        self._source_layer = source_layer
-        self._source = source
+        self._origin = origin
         self._placement = placement
         self._is_inserted = False
-        self._source_image = source_layer.get_image()
-        is_new_image = placement.mode is OutputMode.NEW_IMAGE
-        self.image = image_like(self._source_image, placement) if is_new_image else self._source_image
+        if placement.mode is OutputMode.NEW_IMAGE:
+            self.image = image_like(origin.likeness, placement)
+        else:
+            origin.check()
+            self.image = origin.image
+        pixels = origin.pixels
         size = placement.result
         self.layer = Gimp.Layer.new(
             self.image,
@@ -101,8 +76,8 @@ class Result:
         if self._placement.mode is OutputMode.NEW_IMAGE:
             self._insert_into_new_image()
         else:
-            check_unchanged(self._source_layer, self._source_image, self._source)
-            self._insert_above(above or self._source_layer)
+            self._origin.check()
+            self._insert_above(above or self._origin.layer)
         self._is_inserted = True
 
     def discard(self) -> None:
@@ -121,13 +96,13 @@ class Result:
         self.image.clean_all()
 
     def _insert_above(self, below: Gimp.Layer) -> None:
-        image, placement = self._source_image, self._placement
+        image, placement, source = self.image, self._placement, self._origin.source
         with undo_group(image):
             settle(image)
-            if placement.canvas != self._source.image:
+            if placement.canvas != source.image:
                 enlarge(image, placement)
-            put_above(below, self.layer, self._source_layer, placement)
-            if self._source.is_whole_layer and is_see_through(below):
+            put_above(below, self.layer, self._origin.layer, placement)
+            if source.is_whole_layer and is_see_through(below):
                 hide(below)
             image.set_selected_layers([self.layer])
 
@@ -150,7 +125,7 @@ def put_above(below: Gimp.Layer, layer: Gimp.Layer, source_layer: Gimp.Layer, pl
     blend_like(layer, source_layer)
     layer.set_visible(source_layer.get_visible())
     if not image.insert_layer(layer, below.get_parent(), image.get_item_position(below)):
-        raise _changed()
+        raise changed()
 
 
 def hide(layer: Gimp.Layer) -> None:
@@ -180,24 +155,15 @@ def enlarge(image: Gimp.Image, placement: Placement) -> None:
             raise ImageChanged(_("GIMP could not enlarge the picture; choose 'New picture' instead."))
         if rectangle is not None:
             _select(image, scaled_area(rectangle, old, new))
-    _scale_resolution(image, placement)
+    scale_resolution(image, placement)
     if metadata := image.get_metadata():
-        image.set_metadata(_resized(metadata, new))
+        image.set_metadata(resized(metadata, new))
 
 
 def _select(image: Gimp.Image, rectangle: Area) -> None:
     Gimp.context_set_antialias(False)
     Gimp.context_set_feather(False)
     image.select_rectangle(Gimp.ChannelOps.REPLACE, rectangle.x, rectangle.y, rectangle.width, rectangle.height)
-
-
-def _scale_resolution(image: Gimp.Image, placement: Placement) -> None:
-    """Keep the size on paper, or take the resolution that was asked for."""
-    _ok, x_resolution, y_resolution = image.get_resolution()
-    across, down = placement.factors
-    new = (placement.dpi or x_resolution * across, placement.dpi or y_resolution * down)
-    if new != (x_resolution, y_resolution):
-        image.set_resolution(*new)
 
 
 def _selected_rectangle(image: Gimp.Image) -> Area | None:
@@ -207,32 +173,6 @@ def _selected_rectangle(image: Gimp.Image) -> Area | None:
         return None
     rectangle = Area(left, top, right - left, bottom - top)
     return rectangle if is_plain_rectangle(image, rectangle) else None
-
-
-def image_like(image: Gimp.Image, placement: Placement) -> Gimp.Image:
-    """An empty picture with the precision, profile, resolution and metadata of `image`."""
-    base = image.get_base_type()
-    if base == Gimp.ImageBaseType.INDEXED:
-        base = Gimp.ImageBaseType.RGB
-    made = Gimp.Image.new_with_precision(placement.canvas.width, placement.canvas.height, base, image.get_precision())
-    made.undo_disable()
-    if profile := image.get_color_profile():
-        made.set_color_profile(profile)
-    _ok, x_resolution, y_resolution = image.get_resolution()
-    made.set_resolution(x_resolution, y_resolution)
-    _scale_resolution(made, placement)
-    made.set_unit(image.get_unit())
-    if metadata := image.get_metadata():
-        made.set_metadata(_resized(metadata, placement.canvas))
-    if comment := image.get_parasite("gimp-comment"):
-        made.attach_parasite(comment)
-    return made
-
-
-def _resized(metadata: Gimp.Metadata, size: Size) -> Gimp.Metadata:
-    resized = Gimp.Metadata.deserialize(corrected(metadata.serialize(), size.width, size.height))
-    resized.set_pixel_size(size.width, size.height)
-    return resized
 
 
 def _layer_type(channels: int) -> Gimp.ImageType:

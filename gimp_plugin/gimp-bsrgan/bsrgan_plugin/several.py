@@ -14,19 +14,10 @@ from types import TracebackType
 from gi.repository import Gimp
 
 from bsrgan_plugin import job
+from bsrgan_plugin.origins import Likeness, check_there, check_unchanged, image_like
 from bsrgan_plugin.outcomes import ImageChanged
 from bsrgan_plugin.outputs import Area, OutputMode, Placement, Source, layer_name, scaled_area
-from bsrgan_plugin.placing import (
-    blend_like,
-    check_unchanged,
-    enlarge,
-    hide,
-    image_like,
-    is_see_through,
-    put_above,
-    settle,
-    undo_group,
-)
+from bsrgan_plugin.placing import blend_like, enlarge, hide, is_see_through, put_above, settle, undo_group
 from bsrgan_plugin.progress import Progress
 from bsrgan_plugin.progress_text import ProgressText, Work
 from bsrgan_plugin.sizing import Sizing, check_side
@@ -62,15 +53,17 @@ def upscale(layers: list[Gimp.Layer], sources: list[Source], options: Options, s
     pieces, canvas = _plan(layers, sources, options)
     for piece in pieces:
         check_size(piece.source.area, piece.placement)
+    image = layers[0].get_image()
     with contextlib.ExitStack() as made:
         done = []
         for number, piece in enumerate(pieces):
+            check_there(piece.layer, image)
             done.append(_upscale(piece, options, _Part(shown, number, len(pieces))))
             made.callback(done[-1].image.delete)
         shown.state.placing()
         shown.forbid_cancel()
         place_all = _into_new_image if options.mode is OutputMode.NEW_IMAGE else _above
-        results = place_all(pieces, [one.layer for one in done], canvas)
+        results = place_all(image, pieces, [one.layer for one in done], canvas)
     notes = tuple(dict.fromkeys(note for one in done for note in one.notes))
     return job.Done(results[0].get_image(), results[0], notes)
 
@@ -97,12 +90,11 @@ def _plan(layers: list[Gimp.Layer], sources: list[Source], options: Options) -> 
 def _upscale(piece: _Piece, options: Options, shown: Progress) -> job.Done:
     size = piece.placement.result
     source = replace(piece.source, asked=Sizing(width=size.width, height=size.height))
-    return job.upscale(piece.layer, source, replace(options, mode=OutputMode.NEW_IMAGE), shown)
+    return job.upscale(piece.layer, source, replace(options, mode=OutputMode.NEW_IMAGE), shown, is_part=True)
 
 
-def _above(pieces: list[_Piece], made: list[Gimp.Layer], canvas: Placement) -> list[Gimp.Layer]:
+def _above(image: Gimp.Image, pieces: list[_Piece], made: list[Gimp.Layer], canvas: Placement) -> list[Gimp.Layer]:
     """Put each result above its source."""
-    image = pieces[0].layer.get_image()
     for piece in pieces:
         check_unchanged(piece.layer, image, piece.source)
     with undo_group(image):
@@ -127,9 +119,13 @@ def _make_rgb(image: Gimp.Image) -> None:
         raise ImageChanged(_("GIMP could not convert the indexed picture to RGB; choose 'New picture' instead."))
 
 
-def _into_new_image(pieces: list[_Piece], made: list[Gimp.Layer], canvas: Placement) -> list[Gimp.Layer]:
+def _into_new_image(
+    old: Gimp.Image, pieces: list[_Piece], made: list[Gimp.Layer], canvas: Placement
+) -> list[Gimp.Layer]:
     """Put all results into one new picture, as they lie over each other."""
-    image = image_like(pieces[0].layer.get_image(), canvas)
+    for piece in pieces:
+        check_there(piece.layer, old)
+    image = image_like(Likeness.of(old), canvas)
     results = []
     for place, (piece, layer) in enumerate(zip(pieces, made, strict=True)):
         result = _copy(layer, image, piece)
