@@ -6,8 +6,9 @@ from gi.repository import Gimp
 
 from bsrgan_plugin import degrading, outcomes, progress
 from bsrgan_plugin.degrade_arguments import options_of
-from bsrgan_plugin.layers import limit_cache
+from bsrgan_plugin.layers import limit_cache, with_outside
 from bsrgan_plugin.outputs import OutputMode
+from bsrgan_plugin.remarks import remarks_of_outside
 from bsrgan_plugin.targets import source_of, the_layer
 from bsrgan_plugin.translation import _, sentence
 from bsrgan_plugin.upscale import display
@@ -41,12 +42,13 @@ def run(
         if not degrade_dialog.ask(procedure, config, layer, source):
             raise outcomes.Cancelled
     options = options_of(config)
+    source = with_outside(source, layer)
     with progress.open_progress(run_mode, _("BSRGAN Degradation")) as shown:
         done = degrading.degrade(layer, source, options, shown)
     if run_mode != Gimp.RunMode.NONINTERACTIVE:
         if options.asked.output is OutputMode.NEW_IMAGE:
             display(done.image)
-        for note in done.notes:
+        for note in (*remarks_of_outside([source]), *done.notes):
             Gimp.message(sentence(note))
     Gimp.displays_flush()
     return done

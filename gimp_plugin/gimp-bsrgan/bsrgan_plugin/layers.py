@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gi.repository import Babl, Gegl, Gimp
 
 from bsrgan_plugin.outcomes import ImageChanged
-from bsrgan_plugin.outputs import Area, Size
+from bsrgan_plugin.outputs import Area, Size, Source
 
 STRIP_ROWS = 256
 """Rows that are read at once: two rows of GEGL's 128 px tiles."""
+
+FAINT = 2
+"""Alpha of 255 that nobody sees: where a shadow fades out."""
 
 FLUSH_BYTES = 64 * 1024 * 1024
 """Written bytes after which tiles go to GIMP and leave this process."""
@@ -73,20 +76,47 @@ def as_seen(layer: Gimp.Layer) -> Iterator[Gimp.Layer]:
     if not has_filters(layer):
         yield layer
         return
+    with _copied(layer) as copy:
+        for live in copy.get_filters():
+            if not live.get_visible():
+                live.delete()
+        yield _merged_group(copy) if copy.is_group() else _merged_filters(copy)
+
+
+def with_outside(source: Source, layer: Gimp.Layer) -> Source:
+    """`source`, which is told whether live filters of `layer` paint outside of it, as a drop shadow does.
+
+    A part of a layer has none: its result lies on a source that stays as it is.
+    """
+    return replace(source, has_outside=source.is_whole_layer and has_filters(layer) and _paints_outside(layer))
+
+
+def _paints_outside(layer: Gimp.Layer) -> bool:
+    with _copied(layer, border=1) as copy:
+        _show_plainly(copy)
+        copy.set_offsets(1, 1)
+        image = copy.get_image()
+        width, height = image.get_width(), image.get_height()
+        seen = Gimp.Layer.new_from_visible(image, image, "seen")
+        image.insert_layer(seen, None, 0)
+        across, down = ((0, height - 1), (0, width - 1))
+        border = [Area(0, y, width, 1) for y in across] + [Area(x, 0, 1, height) for x in down]
+        return any(max(RowReader(seen, area, "R'G'B'A u8", 4).rows(0, area.height)[3::4]) > FAINT for area in border)
+
+
+@contextlib.contextmanager
+def _copied(layer: Gimp.Layer, border: int = 0) -> Iterator[Gimp.Layer]:
+    """Yield a copy in a picture of its own, which is as large as the layer and a border around it."""
     image = layer.get_image()
-    scratch = Gimp.Image.new_with_precision(
-        layer.get_width(), layer.get_height(), image.get_base_type(), image.get_precision()
-    )
+    size = (layer.get_width() + 2 * border, layer.get_height() + 2 * border)
+    scratch = Gimp.Image.new_with_precision(*size, image.get_base_type(), image.get_precision())
     try:
         scratch.undo_disable()
         if profile := image.get_color_profile():
             scratch.set_color_profile(profile)
         copy = Gimp.Layer.new_from_drawable(layer, scratch)
         scratch.insert_layer(copy, None, 0)
-        for live in copy.get_filters():
-            if not live.get_visible():
-                live.delete()
-        yield _merged_group(copy) if copy.is_group() else _merged_filters(copy)
+        yield copy
     finally:
         scratch.delete()
 
@@ -115,11 +145,15 @@ def _merged_group(group: Gimp.Layer) -> Gimp.Layer:
     if group.get_mask() is not None:
         # It becomes the mask of the result, so it must not cut twice.
         group.remove_mask(Gimp.MaskApplyMode.DISCARD)
-    group.set_visible(True)
-    group.set_opacity(100.0)
-    group.set_mode(Gimp.LayerMode.NORMAL)
+    _show_plainly(group)
     group.set_offsets(0, 0)
     return image.merge_visible_layers(Gimp.MergeType.CLIP_TO_IMAGE)
+
+
+def _show_plainly(layer: Gimp.Layer) -> None:
+    layer.set_visible(True)
+    layer.set_opacity(100.0)
+    layer.set_mode(Gimp.LayerMode.NORMAL)
 
 
 class RowReader:

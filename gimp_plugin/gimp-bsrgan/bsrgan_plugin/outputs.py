@@ -60,6 +60,7 @@ class Source:
         offset_y: as offset_x.
         area: the part of the layer that is upscaled.
         asked: the size of the picture with the result, where it is not asked for as a factor.
+        has_outside: live filters paint outside of all of the layer, and no result holds that.
     """
 
     image: Size
@@ -68,6 +69,7 @@ class Source:
     offset_y: int
     area: Area
     asked: Sizing | None = None
+    has_outside: bool = False
 
     @property
     def is_whole_layer(self) -> bool:

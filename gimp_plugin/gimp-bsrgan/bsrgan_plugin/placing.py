@@ -77,7 +77,7 @@ class Result:
             self._insert_into_new_image()
         else:
             self._origin.check()
-            self._insert_above(above or self._origin.layer)
+            self._insert_above(above)
         self._is_inserted = True
 
     def discard(self) -> None:
@@ -95,14 +95,15 @@ class Result:
         self.image.undo_enable()
         self.image.clean_all()
 
-    def _insert_above(self, below: Gimp.Layer) -> None:
+    def _insert_above(self, above: Gimp.Layer | None) -> None:
+        below = above or self._origin.layer
         image, placement, source = self.image, self._placement, self._origin.source
         with undo_group(image):
             settle(image)
             if placement.canvas != source.image:
                 enlarge(image, placement)
             put_above(below, self.layer, self._origin.layer, placement)
-            if source.is_whole_layer and is_see_through(below):
+            if source.is_whole_layer and is_see_through(below) and not (source.has_outside and above is None):
                 hide(below)
             image.set_selected_layers([self.layer])
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from gi.repository import Gimp
 
-from bsrgan_plugin.outputs import OutputMode
+from bsrgan_plugin.outputs import OutputMode, Source
 from bsrgan_plugin.translation import _
 
 
 def remarks_of_all(layers: list[Gimp.Layer], mode: OutputMode) -> tuple[str, ...]:
     """Sentences for all layers of a run, each once."""
     return tuple(dict.fromkeys(note for layer in layers for note in remarks(layer, mode)))
+
+
+def remarks_of_outside(sources: list[Source]) -> tuple[str, ...]:
+    """A sentence about what the results cannot hold, if there is such a thing."""
+    if not any(source.has_outside for source in sources):
+        return ()
+    return (_("What live filters paint outside of the layer is not in the result; the old layer still shows it."),)
 
 
 def remarks(layer: Gimp.Layer, mode: OutputMode) -> list[str]:

@@ -106,7 +106,7 @@ def _above(image: Gimp.Image, pieces: list[_Piece], made: list[Gimp.Layer], canv
         for piece, layer in zip(pieces, made, strict=True):
             result = _copy(layer, image, piece)
             put_above(piece.layer, result, piece.layer, piece.placement)
-            if piece.source.is_whole_layer and is_see_through(piece.layer):
+            if piece.source.is_whole_layer and not piece.source.has_outside and is_see_through(piece.layer):
                 hide(piece.layer)
             results.append(result)
         image.set_selected_layers(results)

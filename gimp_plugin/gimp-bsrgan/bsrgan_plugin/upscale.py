@@ -7,9 +7,9 @@ from dataclasses import replace
 from gi.repository import Gimp
 
 from bsrgan_plugin import job, outcomes, progress, several
-from bsrgan_plugin.layers import limit_cache
+from bsrgan_plugin.layers import limit_cache, with_outside
 from bsrgan_plugin.outputs import OutputMode, place
-from bsrgan_plugin.remarks import remarks_of_all
+from bsrgan_plugin.remarks import remarks_of_all, remarks_of_outside
 from bsrgan_plugin.sizing_arguments import sizing_of
 from bsrgan_plugin.targets import source_of, the_layers
 from bsrgan_plugin.translation import _, sentence
@@ -45,10 +45,12 @@ def run(
             raise outcomes.Cancelled
     options = options_of(config)
     sources = [replace(source, asked=sizing_of(config)) for source in sources]
+    sources = [with_outside(source, layer) for source, layer in zip(sources, layers, strict=True)]
     # The name of the result tells the factor, whichever way the size was asked for.
     options = replace(options, scale=place(sources[0], options.mode, options.scale).factor)
     # Whoever saw the dialog has read them there.
     told = () if run_mode == Gimp.RunMode.INTERACTIVE else remarks_of_all(layers, options.mode)
+    told += remarks_of_outside(sources)
     with progress.open_progress(run_mode, _("BSRGAN Upscale")) as shown:
         if len(layers) == 1 and (options.mode is OutputMode.NEW_IMAGE or not layers[0].is_indexed()):
             done = job.upscale(layers[0], sources[0], options, shown)

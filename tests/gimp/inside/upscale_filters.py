@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.gimp_inside import add_layer, bytes_of, degrade, fill, new_image, upscale
+from support.gimp_inside import add_layer, bytes_of, degrade, fill, new_image, reach_plugin, upscale
 
 CASES: dict[str, dict[str, Any]] = {
     "check_pixels": {
@@ -14,6 +14,11 @@ CASES: dict[str, dict[str, Any]] = {
         "selection": {"x": 4.0, "y": 4.0, "area": (18, 13, 15, 12)},
     },
     "check_group": {whose: {"whose": whose} for whose in ("layer", "group", "inner")},
+    "check_outside": {
+        f"{whose}-{call}": {"whose": whose, "call": call}
+        for whose, call in (("layer", "upscale"), ("group", "upscale"), ("layer", "degrade"), ("layer", "several"))
+    },
+    "check_inside": {whose: {"whose": whose} for whose in ("layer", "masked", "group")},
 }
 SIZE = (60, 50)
 PLACE = (16, 12, 20, 16)
@@ -123,3 +128,38 @@ def check_group(options: dict[str, Any], case: dict[str, Any]) -> None:
     assert ended.status == "SUCCESS", ended.text
     assert list(ended.layer.get_offsets())[1:] == list(PLACE[:2])
     assert far(bytes_of(ended.layer, "R'G'B'A u8"), wanted) <= 2
+
+
+def check_outside(options: dict[str, Any], case: dict[str, Any]) -> list[str]:
+    """What a shadow paints outside of the layer is still seen after the run."""
+    image, layer = picture(case["whose"])
+    before = seen(image, 0, 0, *SIZE)
+    assert any(before[3 : 4 * 12 * 60 : 4]) or any(before[4 * 28 * 60 + 3 :: 4])
+    drawables = [layer, add_layer(image, 5, 5, "RGBA", 3)] if case["call"] == "several" else layer
+    call = degrade if case["call"] == "degrade" else upscale
+    ended = call(image, drawables, output="same-size")
+    assert ended.status == "SUCCESS", ended.text
+    after = seen(image, 0, 0, *SIZE)
+    assert all(now or not then for then, now in zip(before[3::4], after[3::4], strict=True))
+    return told_of(image, layer)
+
+
+def check_inside(options: dict[str, Any], case: dict[str, Any]) -> list[str]:
+    """A source whose shadow lies within the layer, or is cut off by its mask, is hidden as always."""
+    parts = () if case["whose"] == "masked" else (range(9, 12), range(7, 9), 0.5)
+    image, layer = picture(case["whose"], *parts)
+    ended = upscale(image, layer, output="same-size")
+    assert ended.status == "SUCCESS", ended.text
+    assert not layer.get_visible()
+    layer.set_visible(True)
+    return told_of(image, layer)
+
+
+def told_of(image: Any, layer: Any) -> list[str]:
+    """What the plug-in would tell a person about a layer's shadow, asked in this process."""
+    reach_plugin()
+    from bsrgan_plugin.layers import with_outside
+    from bsrgan_plugin.remarks import remarks_of_outside
+    from bsrgan_plugin.targets import source_of
+
+    return list(remarks_of_outside([with_outside(source_of(image, layer), layer)]))
