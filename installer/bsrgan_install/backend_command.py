@@ -102,6 +102,17 @@ def write_launcher(layout: Layout) -> None:
     layout.command.chmod(0o755)
 
 
+def is_launcher(path: Path) -> bool:
+    """Whether a file is what `write_launcher` wrote; a link to it, as in `~/.local/bin`, is not."""
+    try:
+        # The whole file would fill the memory if this were somebody else's program.
+        with path.open("rb") as file:
+            start = file.read(100).decode("utf-8", "replace")
+    except OSError:
+        return False
+    return not path.is_symlink() and start.startswith((f"#!/bin/sh\n{PREFIX_VARIABLE}=", f'@set "{PREFIX_VARIABLE}='))
+
+
 def link_launcher(layout: Layout, kept: record.Record) -> str:
     """Link the command into `~/.local/bin`.
 

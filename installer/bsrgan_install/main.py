@@ -13,6 +13,7 @@ from bsrgan_install import (
     environment,
     gimp_batch,
     options,
+    ownership,
     places,
     plugin_files,
     profiles,
@@ -65,10 +66,12 @@ def install(layout: Layout, asked: Options, report: Report) -> None:
         InstallError: a step failed.
         OSError: a file or folder cannot be read or written.
     """
+    ownership.check_free(layout)
     kept = record.read(layout.record)
     kept.made(record.make_folder(layout.root))
     # Paddle makes these when it is imported, and leaves them empty.
     kept.made([folder for folder in layout.runtime_caches if not folder.exists()])
+    # Before anything else is made: by its record a run that was stopped is known again.
     record.write(layout.record, kept)
     try:
         _install_backend(layout, asked, kept, report)

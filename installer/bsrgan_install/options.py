@@ -36,6 +36,12 @@ class Options:
     venv: Path | None = None
 
 
+def _folder(text: str) -> Path:
+    if not text:  # a shell's variable that is not set; as a path it would mean the current folder
+        raise argparse.ArgumentTypeError("the folder's name is empty")
+    return Path(text)
+
+
 def parse(arguments: list[str]) -> Options:
     """Read the command line; wrong usage exits with status 2.
 
@@ -48,7 +54,7 @@ def parse(arguments: list[str]) -> Options:
         "profile. Running it again upgrades; nothing outside the user's own folders is touched.",
     )
     parser.add_argument("--try", dest="trial", action="store_true", help="also upscale the bundled photo")
-    parser.add_argument("--prefix", type=Path, metavar="DIR", help="put everything below DIR (command: DIR/bin)")
+    parser.add_argument("--prefix", type=_folder, metavar="DIR", help="put everything below DIR (command: DIR/bin)")
     parser.add_argument("--no-gimp", dest="gimp", action="store_false", help="leave GIMP's profiles alone")
     parser.add_argument("--no-service", dest="service", action="store_false", help="set up no systemd user unit")
     parser.add_argument("--model", default="", metavar="ID", help="install this model and make it the default")

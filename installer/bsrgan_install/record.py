@@ -48,9 +48,23 @@ def read(path: Path) -> Record:
         return Record()
 
 
+def is_one(path: Path) -> bool:
+    """Whether a file is the record of an installation, and not another program's of the same name."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and "plugin_folders" in told
+
+
+def draft(path: Path) -> Path:
+    """Where a record is written before it takes its place."""
+    return path.with_name(f".{path.name}.new")
+
+
 def write(path: Path, record: Record) -> None:
     """Keep the record."""
-    temporary = path.with_name(f".{path.name}.new")
+    temporary = draft(path)
     temporary.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
     temporary.replace(path)
 

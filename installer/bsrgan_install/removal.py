@@ -8,14 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bsrgan_install import backend_command, plugin_files, profiles, record, service
+from bsrgan_install.ownership import FOLDERS, PERSONAL, is_ours, is_shared
 from bsrgan_install.places import Layout
 from bsrgan_install.report import InstallError, Report
-
-OURS = ("venv", "bin", "state", "run", "spool", "cache", "logs", "try")
-"""Folders of the root that hold nothing of the user's."""
-
-PERSONAL = ("models", "settings.toml")
-"""What only `--purge` removes: downloads, own models, choices."""
 
 
 def run(layout: Layout, *, purge: bool, report: Report) -> None:
@@ -29,19 +24,26 @@ def run(layout: Layout, *, purge: bool, report: Report) -> None:
     Raises:
         InstallError: something cannot be removed.
     """
-    kept = record.read(layout.record)
-    if not layout.record.exists() and not (layout.root / "venv").exists():
-        report.note(f"nothing is installed in {layout.root}")
     try:
-        if kept.unit:
-            service.remove(Path(kept.unit))
-            report.done("systemd unit removed")
-        backend_command.stop_daemon(layout)
-        _remove_plugins(layout, kept, report)
-        _remove_link(layout, kept)
-        _remove_root(layout, kept, purge=purge, report=report)
+        if is_ours(layout):
+            _remove_all(layout, purge=purge, report=report)
+        else:
+            report.note(f"nothing is installed in {layout.root}")
+            # They say themselves that they belong to this root, which may have been deleted by hand.
+            _remove_plugins(layout, record.Record(), report)
     except OSError as error:
         raise InstallError(f"{error.filename} could not be removed ({error.strerror}); run this again.") from None
+
+
+def _remove_all(layout: Layout, *, purge: bool, report: Report) -> None:
+    kept = record.read(layout.record)
+    if kept.unit:
+        service.remove(Path(kept.unit))
+        report.done("systemd unit removed")
+    backend_command.stop_daemon(layout)
+    _remove_plugins(layout, kept, report)
+    _remove_link(layout, kept)
+    _remove_root(layout, kept, purge=purge, report=report)
 
 
 def _remove_plugins(layout: Layout, kept: record.Record, report: Report) -> None:
@@ -73,8 +75,17 @@ def _remove_link(layout: Layout, kept: record.Record) -> None:
 
 
 def _remove_root(layout: Layout, kept: record.Record, *, purge: bool, report: Report) -> None:
-    for name in (*OURS, *(PERSONAL if purge else ())):
+    shared = is_shared(layout)
+    for name in ("venv",) if shared else (*FOLDERS, *(PERSONAL if purge else ())):
         _remove(layout.root / name)
+    _remove_command(layout)
+    if shared:
+        layout.record.unlink()
+        report.done("gimp-bsrgan removed")
+        left = [name for name in (*FOLDERS, *PERSONAL) if (layout.root / name).exists()]
+        if left:
+            report.note(f"{layout.root} holds other things, so {', '.join(left)} stay; delete what is gimp-bsrgan's")
+        return
     stays = [name for name in PERSONAL if (layout.root / name).exists()]
     if stays:
         # The record of what was made stays too, so that --purge can finish the work later.
@@ -87,12 +98,16 @@ def _remove_root(layout: Layout, kept: record.Record, *, purge: bool, report: Re
             [name for name in kept.made_folders if Path(name) not in (layout.root, *layout.root.parents)]
         )
         return
-    existed = layout.record.exists()
-    layout.record.unlink(missing_ok=True)
+    layout.record.unlink()
     record.remove_empty([*kept.made_folders, str(layout.root)])
     record.remove_empty(kept.made_folders)
-    if existed:
-        report.done("gimp-bsrgan removed")
+    report.done("gimp-bsrgan removed")
+
+
+def _remove_command(layout: Layout) -> None:
+    if backend_command.is_launcher(layout.command):
+        layout.command.unlink()
+    record.remove_empty([str(layout.command.parent)])
 
 
 def _remove(path: Path) -> None:

@@ -14,6 +14,7 @@ from bsrgan_backend.cli import gimp_memory, gimp_writing
 from bsrgan_backend.imaging.pictures import read_picture
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.store import ModelStore
+from bsrgan_install import record
 from support import gimp_session
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +48,7 @@ def test_try_goes_through_gimp(suite):
         session = gimp_session.GimpSession(suite, base)
         ModelStore(session.prefix / "models").put("tiny", synthetic.random_weights(synthetic.TINY, 1), "", None, "test")
         (session.prefix / "settings.toml").write_text('model = "tiny"\n')
+        record.write(session.prefix / "installation.json", record.Record())
         console = base / "bin/gimp-console"
         console.parent.mkdir()
         console.write_text(

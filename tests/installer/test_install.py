@@ -12,6 +12,7 @@ import pytest
 
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.store import ModelStore
+from bsrgan_install import record
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 900
@@ -69,6 +70,7 @@ def give_tiny_model(root: Path) -> None:
     """A root that holds a model and a choice of the user's, as from an earlier installation."""
     ModelStore(root / "models").put("tiny", synthetic.random_weights(synthetic.TINY, 1), "", None, "test")
     (root / "settings.toml").write_text('model = "tiny"\n')
+    record.write(root / "installation.json", record.Record())
 
 
 @pytest.fixture(params=["home", "Zoë's höme"])
