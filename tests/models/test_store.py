@@ -69,6 +69,43 @@ def test_names_come_from_the_file(store: ModelStore, pth: Path) -> None:
     assert store.add(pth).id == "my-net-v2"
 
 
+def write_net(path: Path, seed: int) -> Path:
+    """A small .pth with weights of their own."""
+    path.write_bytes(files.torch_zip(files.renamed(synthetic.random_weights(synthetic.TINY, seed), "bsrgan")))
+    return path
+
+
+def test_made_up_names_are_numbered(store: ModelStore, tmp_path: Path) -> None:
+    """A file whose name gives no id gets one that no other model has; the same file keeps its own."""
+    nets = [write_net(tmp_path / name, seed) for seed, name in enumerate(["模型.pth", "动漫.pth", "写真.pth"])]
+    assert [store.add(net).id for net in nets] == ["model", "model-2", "model-3"]
+    assert [store.add(net).id for net in nets] == ["model", "model-2", "model-3"]
+    assert len({model.digest for model in store.installed()}) == 3
+
+
+@pytest.mark.parametrize("model_id", [None, "net"])
+def test_another_model_is_not_replaced(store: ModelStore, tmp_path: Path, model_id: str | None) -> None:
+    """A name that is taken by another file's model is refused, whether it was given or is the file's."""
+    first = store.add(write_net(tmp_path / "net.pth", 1), model_id)
+    assert store.add(tmp_path / "net.pth", model_id) == first
+    other = write_net(tmp_path / "net.pth", 2)
+    with pytest.raises(BackendError, match=r"'net'.*--id") as caught:
+        store.add(other, model_id)
+    assert caught.value.code == "BAD_PARAM"
+    assert store.load("net").digest == first.digest
+    assert store.add(other, "net-2").id == "net-2"
+    store.remove("net")
+    assert store.add(other, model_id).digest != first.digest
+
+
+def test_a_published_model_is_not_replaced_by_a_file(store: ModelStore, pth: Path) -> None:
+    """An own file does not take the name of an installed published model; fetching that one again does."""
+    entry = catalog.ENTRIES[0]
+    store.put(entry.id, synthetic.random_weights(synthetic.TINY, 3), "ab" * 32, entry, "x")
+    assert code_of(store.add, pth, entry.id) == "BAD_PARAM"
+    assert store.put(entry.id, TINY, "cd" * 32, entry, "x").digest == TINY.digest
+
+
 def test_published_files_get_their_own_facts(store: ModelStore, pth: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that a user fetched by hand is known by its digest."""
     entry = catalog.ENTRIES[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from bsrgan_backend.models.layouts import refuse
 from bsrgan_backend.models.weights import Weights
 
 _LEFT_S = 24 * 3600.0
+_MADE_UP = "model"
 _FIRST_USE = "+first-use.json"  # '+' is in no id, so no model can have this name
 
 
@@ -65,16 +67,37 @@ class ModelStore:
                 file's name.
 
         Raises:
-            BackendError: MODEL_LOAD when it is no RRDBNet, BAD_PARAM for a name that is no id, DISK_FULL.
+            BackendError: MODEL_LOAD when it is no RRDBNet, BAD_PARAM for a name that is no id or another file's
+                model, DISK_FULL.
         """
         content = reading.contents(path)
         numbers = reading.contents(ncnn_file.partner(path)) if reading.is_graph(content) else content
         sha256 = hashlib.sha256(numbers).hexdigest()
         entry = catalog.recognise(sha256)
-        name = _checked(model_id or (entry.id if entry else _name(path)))
+        weights = reading.weights_of(path, content)
+        name = model_id or (entry.id if entry else _name(path)) or self._made_up(sha256)
+        self._refuse_taken(_checked(name), sha256)
         if entry is None or entry.id != name:
             entry = None
-        return self.put(name, reading.weights_of(path, content), sha256, entry, path.name)
+        return self.put(name, weights, sha256, entry, path.name)
+
+    def _made_up(self, sha256: str) -> str:
+        """A name for a file whose own gives none."""
+        names = (_MADE_UP if number == 1 else f"{_MADE_UP}-{number}" for number in itertools.count(1))
+        return next(name for name in names if not self._is_taken(name, sha256))
+
+    def _is_taken(self, model_id: str, sha256: str) -> bool:
+        """Whether a model of another file is installed under a name."""
+        known = facts.read(self.folder, model_id)
+        return known is not None and known.source_sha256 != sha256
+
+    def _refuse_taken(self, model_id: str, sha256: str) -> None:
+        if self._is_taken(model_id, sha256):
+            raise BackendError(
+                "BAD_PARAM",
+                f"Another model is installed as '{model_id}'; rename the file, choose another name with --id, or "
+                "remove that model first.",
+            )
 
     def put(
         self, model_id: str, weights: Weights, source_sha256: str, entry: catalog.Entry | None, source: str
@@ -206,9 +229,8 @@ def _checked(model_id: str) -> str:
 
 
 def _name(path: Path) -> str:
-    """An id made of a file's name."""
-    name = re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("._-")
-    return name[:64] or "model"
+    """An id made of a file's name; empty where nothing of it can be in one."""
+    return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("._-")[:64]
 
 
 def _missing(model_id: str) -> BackendError:
