@@ -106,6 +106,15 @@ def test_a_published_model_is_not_replaced_by_a_file(store: ModelStore, pth: Pat
     assert store.put(entry.id, TINY, "cd" * 32, entry, "x").digest == TINY.digest
 
 
+@pytest.mark.skipif(os.name != "posix", reason="names are text elsewhere")
+def test_file_names_that_are_no_text(store: ModelStore, tmp_path: Path) -> None:
+    """A name in another encoding than the system's is installed, and can be shown wherever models are listed."""
+    added = store.add(write_net(Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xe4d.pth")), 1))
+    assert added.id == "b-d"
+    assert store.installed() == [added]
+    assert added.source.encode() == "b\N{REPLACEMENT CHARACTER}d.pth".encode()
+
+
 def test_published_files_get_their_own_facts(store: ModelStore, pth: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that a user fetched by hand is known by its digest."""
     entry = catalog.ENTRIES[0]

@@ -79,7 +79,8 @@ class ModelStore:
         self._refuse_taken(_checked(name), sha256)
         if entry is None or entry.id != name:
             entry = None
-        return self.put(name, weights, sha256, entry, path.name)
+        # A name that is no text could be neither kept nor shown.
+        return self.put(name, weights, sha256, entry, os.fsencode(path.name).decode("utf-8", "replace"))
 
     def _made_up(self, sha256: str) -> str:
         """A name for a file whose own gives none."""
