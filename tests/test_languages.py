@@ -110,6 +110,8 @@ def test_every_sentence_is_found_again_by_its_words(language):
         if text in translatable.FRAGMENTS:  # a part of a sentence may look like another one
             continue
         assert known.translated(filled(text)) == filled(translation)
+        # The command line puts the picture's name in front of any of them.
+        assert known.translated(f"a.png: {filled(text)}") == f"a.png: {filled(translation)}"
 
 
 @pytest.mark.parametrize(
@@ -118,6 +120,10 @@ def test_every_sentence_is_found_again_by_its_words(language):
         ("Anything else happened.", "Anything else happened."),
         (f"There is no file '{1000 * 'x'}'; check its name and folder.", "check its name"),
         ("photo.png: The file is empty.", "photo.png: Die Datei ist leer."),
+        (
+            "p.png: The result must be 0.25 to 16 times as large as the picture; choose another size.",
+            "p.png: Das Ergebnis muss 0.25- bis 16-mal so groß sein wie das Bild; wählen Sie eine andere Größe.",
+        ),
         ("a.jsonl, line 3: The recipe is not complete; copy or save all of it again.", "a.jsonl, Zeile 3: Das Rezept"),
         (
             "The daemon cannot be reached: nothing answers at the daemon's address (refused); "

@@ -105,6 +105,9 @@ def _pattern(text: str) -> re.Pattern[str]:
     parts = VALUE.split(text)
     # Every second part is a value's name.
     words = [f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts)]
+    if not parts[0]:
+        # A value at the start would take "NAME: " and the first words of another sentence for its own.
+        words[1] = f"(?P<{parts[1]}>(?:(?!: ).)+?)"
     return re.compile("".join(words), re.DOTALL)
 
 
