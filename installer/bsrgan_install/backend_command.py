@@ -14,21 +14,21 @@ from bsrgan_install.report import InstallError, Report
 _STOP_TIMEOUT_S = 40
 
 
-def executable(layout: Layout) -> Path:
-    """The command inside the environment."""
-    return pythons.script_in(layout.venv, COMMAND, layout.platform)
+def command_line(layout: Layout, *arguments: str) -> list[str]:
+    """The command by Python itself: pip's script lets a shell read the folder's name, which may hold a '$'."""
+    python = pythons.python_in(layout.venv, layout.platform)
+    return [str(python), "-I", "-m", "bsrgan_backend.cli.main", *arguments]
 
 
 def start_command(layout: Layout) -> list[str]:
-    """How the plug-in starts the daemon: by Python itself, which needs no script and no shell."""
-    python = pythons.python_in(layout.venv, layout.platform)
-    return [str(python), "-I", "-m", "bsrgan_backend.cli.main", "serve"]
+    """How plug-in and systemd start the daemon."""
+    return command_line(layout, "serve")
 
 
 def run(layout: Layout, *arguments: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
     """Call the installed command and return its output."""
-    command = [str(executable(layout)), *arguments]
-    return commands.run(command, timeout_s=timeout_s, extra={PREFIX_VARIABLE: str(layout.root)})
+    extra = {PREFIX_VARIABLE: str(layout.root)}
+    return commands.run(command_line(layout, *arguments), timeout_s=timeout_s, extra=extra)
 
 
 def watch(layout: Layout, report: Report, what: str, *arguments: str) -> str:
@@ -44,7 +44,7 @@ def watch(layout: Layout, report: Report, what: str, *arguments: str) -> str:
         An empty string on success, else the sentence that the command gave.
     """
     process = subprocess.Popen(
-        [str(executable(layout)), *arguments],
+        command_line(layout, *arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
@@ -80,7 +80,7 @@ def stop_daemon(layout: Layout) -> None:
     Raises:
         InstallError: it goes on running.
     """
-    if not layout.rendezvous.exists() or not executable(layout).exists():
+    if not layout.rendezvous.exists() or not pythons.python_in(layout.venv, layout.platform).exists():
         return
     done = run(layout, "stop", timeout_s=_STOP_TIMEOUT_S)
     if done.returncode != 0 and layout.rendezvous.exists():
@@ -94,10 +94,11 @@ def write_launcher(layout: Layout) -> None:
     """Write `bin/gimp-bsrgan`, which always means this installation."""
     layout.command.parent.mkdir(parents=True, exist_ok=True)
     if layout.platform == "win32":
-        text = f'@set "{PREFIX_VARIABLE}={layout.root}"\r\n@"{executable(layout)}" %*\r\n'
+        program, *words = command_line(layout)
+        text = f'@set "{PREFIX_VARIABLE}={layout.root}"\r\n@"{program}" {" ".join(words)} %*\r\n'
     else:
-        root, program = shlex.quote(str(layout.root)), shlex.quote(str(executable(layout)))
-        text = f'#!/bin/sh\n{PREFIX_VARIABLE}={root} exec {program} "$@"\n'
+        root, line = shlex.quote(str(layout.root)), shlex.join(command_line(layout))
+        text = f'#!/bin/sh\n{PREFIX_VARIABLE}={root} exec {line} "$@"\n'
     layout.command.write_text(text, encoding="utf-8")
     layout.command.chmod(0o755)
 

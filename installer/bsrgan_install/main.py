@@ -158,7 +158,7 @@ def _install_service(layout: Layout, asked: Options, kept: Record, report: Repor
             kept.unit = ""
         report.done("no service needed: GIMP and the command start the daemon themselves")
         return
-    problem = service.install(layout, backend_command.executable(layout), kept)
+    problem = service.install(layout, backend_command.start_command(layout), kept)
     if problem:
         service.remove(Path(kept.unit))
         kept.unit = ""

@@ -94,11 +94,6 @@ def python_in(venv: Path, platform: str = sys.platform) -> Path:
     return venv / "Scripts" / "python.exe" if platform == "win32" else venv / "bin" / "python"
 
 
-def script_in(venv: Path, name: str, platform: str = sys.platform) -> Path:
-    """A command that pip installed into a virtual environment."""
-    return venv / "Scripts" / f"{name}.exe" if platform == "win32" else venv / "bin" / name
-
-
 def advice(platform: str = sys.platform) -> str:
     """What to install, in the words of the system at hand."""
     if platform == "win32":

@@ -21,7 +21,7 @@ StartLimitBurst=5
 Type=notify
 NotifyAccess=main
 Environment={environment}
-ExecStart={command} serve
+ExecStart={command}
 Restart=on-failure
 RestartSec=1
 WatchdogSec=30
@@ -46,16 +46,16 @@ WantedBy=default.target
 # which binds 127.0.0.1 only.
 
 
-def unit_text(layout: Layout, executable: Path) -> str:
+def unit_text(layout: Layout, command: list[str]) -> str:
     """The unit's text.
 
     Args:
         layout: the installation.
-        executable: its gimp-bsrgan, inside the environment: a shell between would not pass signals on.
+        command: what starts its daemon, without a shell, which would not pass signals on.
     """
     return _TEMPLATE.format(
         environment=_quoted(f"{PREFIX_VARIABLE}={layout.root}"),
-        command=_quoted(str(executable)).replace("$", "$$"),
+        command=" ".join(_quoted(word).replace("$", "$$") for word in command),
     )
 
 
@@ -72,7 +72,7 @@ def is_available(layout: Layout) -> bool:
     return _systemctl("show-environment").returncode == 0
 
 
-def install(layout: Layout, executable: Path, kept: record.Record) -> str:
+def install(layout: Layout, command: list[str], kept: record.Record) -> str:
     """Write, enable and start the unit.
 
     Returns:
@@ -80,7 +80,7 @@ def install(layout: Layout, executable: Path, kept: record.Record) -> str:
     """
     assert layout.unit is not None  # is_available() was asked
     kept.made(record.make_folder(layout.unit.parent))
-    layout.unit.write_text(unit_text(layout, executable), encoding="utf-8")
+    layout.unit.write_text(unit_text(layout, command), encoding="utf-8")
     kept.unit = str(layout.unit)
     for arguments in (("daemon-reload",), ("enable", UNIT), ("restart", UNIT)):
         done = _systemctl(*arguments)

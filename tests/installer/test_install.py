@@ -73,7 +73,7 @@ def give_tiny_model(root: Path) -> None:
     record.write(root / "installation.json", record.Record())
 
 
-@pytest.fixture(params=["home", "Zoë's höme"])
+@pytest.fixture(params=["home", "Zoë's $x höme"])
 def person(request: pytest.FixtureRequest, tmp_path: Path) -> Person:
     """Somebody who had a model and settings before; their daemon is stopped in the end."""
     someone = Person(tmp_path / request.param)

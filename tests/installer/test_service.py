@@ -17,7 +17,7 @@ def unit(root: str) -> configparser.ConfigParser:
     layout = places.Layout(Path(root), Path("/home/u"), is_default=True, platform="linux")
     parser = configparser.ConfigParser(interpolation=None, strict=True)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(service.unit_text(layout, Path(root) / "venv/bin/gimp-bsrgan"))
+    parser.read_string(service.unit_text(layout, [f"{root}/venv/bin/python", "serve"]))
     return parser
 
 
@@ -35,9 +35,9 @@ def test_unit_waits_for_readiness_and_restarts():
 
 def test_unit_quotes_any_folder():
     """Blanks, quotes and specifier characters of the folder survive systemd's own parsing rules."""
-    told = unit('/home/z "ü" 100%/a b')["Service"]
-    assert told["ExecStart"] == r'"/home/z \"ü\" 100%%/a b/venv/bin/gimp-bsrgan" serve'
-    assert told["Environment"] == r'"GIMP_BSRGAN_PREFIX=/home/z \"ü\" 100%%/a b"'
+    told = unit('/home/z "ü" 100%/a $b')["Service"]
+    assert told["ExecStart"] == r'"/home/z \"ü\" 100%%/a $$b/venv/bin/python" "serve"'
+    assert told["Environment"] == r'"GIMP_BSRGAN_PREFIX=/home/z \"ü\" 100%%/a $b"'
 
 
 def test_unit_leaves_what_the_engine_needs():
@@ -48,13 +48,13 @@ def test_unit_leaves_what_the_engine_needs():
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_systemd_accepts_the_unit(tmp_path):
     """Systemd's own checker finds no unknown or ill-formed line."""
-    program = tmp_path / "a b/venv/bin/gimp-bsrgan"
+    program = tmp_path / "a b/venv/bin/python"
     program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     layout = places.Layout(tmp_path / "a b", tmp_path, is_default=True, platform="linux")
     file = tmp_path / "gimp-bsrgan.service"
-    file.write_text(service.unit_text(layout, program))
+    file.write_text(service.unit_text(layout, [str(program), "serve"]))
     done = subprocess.run(["systemd-analyze", "--user", "verify", str(file)], capture_output=True, text=True)
     assert "gimp-bsrgan.service:" not in done.stderr, done.stderr
 

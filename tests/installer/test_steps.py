@@ -135,7 +135,7 @@ def test_the_unit_is_enabled_started_and_removed(layout, systemctl):
     log, _ = systemctl
     kept = Record()
     assert service.is_available(layout)
-    assert service.install(layout, layout.venv / "bin/gimp-bsrgan", kept) == ""
+    assert service.install(layout, ["gimp-bsrgan", "serve"], kept) == ""
     assert layout.unit.is_file()
     assert kept.unit == str(layout.unit)
     service.remove(layout.unit)
@@ -152,7 +152,7 @@ def test_a_systemd_that_refuses_gives_its_reason(layout, systemctl):
     """When the unit cannot be started, the reason is returned and removal still works."""
     _, fail = systemctl
     fail.write_text("restart\n")
-    assert service.install(layout, layout.venv / "bin/gimp-bsrgan", Record()) == "no restart today"
+    assert service.install(layout, ["gimp-bsrgan", "serve"], Record()) == "no restart today"
     service.remove(layout.unit)
     assert not layout.unit.exists()
 
@@ -239,12 +239,23 @@ def test_records_are_read_as_written(tmp_path):
 
 def test_the_launcher_means_its_own_installation(layout):
     """The installed command hands on its own root, whatever the environment says, and any folder's name works."""
-    program(layout.venv / "bin/gimp-bsrgan", 'echo "$GIMP_BSRGAN_PREFIX|$1|$2"')
+    # Pip's own script lets a shell read the folder's name, which may hold a '$'.
+    program(layout.venv / "bin/gimp-bsrgan", "exit 127")
+    program(layout.venv / "bin/python", 'echo "$GIMP_BSRGAN_PREFIX|$*"')
     backend_command.write_launcher(layout)
     done = subprocess.run(
         [layout.command, "a b", "$c"], capture_output=True, text=True, env={"GIMP_BSRGAN_PREFIX": "/other"}, check=True
     )
-    assert done.stdout == f"{layout.root}|a b|$c\n"
+    assert done.stdout == f"{layout.root}|-I -m bsrgan_backend.cli.main a b $c\n"
+
+
+def test_the_installer_needs_no_script_of_pip(layout):
+    """The installer's own calls work in a folder with any name, as the launcher does."""
+    program(layout.venv / "bin/python", 'echo "$GIMP_BSRGAN_PREFIX|$*"; echo "gimp-bsrgan: $*." >&2; exit 3')
+    done = backend_command.run(layout, "stop", timeout_s=30)
+    assert done.stdout == f"{layout.root}|-I -m bsrgan_backend.cli.main stop\n"
+    assert backend_command.watch(layout, Report(), "x", "get") == "-I -m bsrgan_backend.cli.main get."
+    assert backend_command.start_command(layout)[0] == str(layout.venv / "bin/python")
 
 
 def test_a_stale_link_is_renewed(layout):
