@@ -13,6 +13,11 @@ from bsrgan_install.places import REPOSITORY, Layout
 from bsrgan_install.report import InstallError, Report
 
 NEEDED_BYTES = 1_500_000_000
+_UNREACHED = re.compile("NewConnectionError|Failed to establish|from versions: none")
+_ADVICE = (
+    "; the package index could not be reached or has no such package: check the network (or PIP_INDEX_URL) and run "
+    "this again"
+)
 _STEP = re.compile(r"^\s*(Collecting|Downloading|Building wheel for|Installing collected packages)[ :]+([^\s(;<>=!~]+)")
 
 
@@ -137,12 +142,12 @@ def _logged(command: list[str], layout: Layout, failure: str, report: Report | N
         assert process.stdout is not None  # PIPE above
         reason = _follow(process, log, report)
     if process.returncode != 0:
-        raise InstallError(f"{failure} ({reason}); all of its output is in {layout.log}.")
+        raise InstallError(f"{failure} {reason}; all of its output is in {layout.log}.")
 
 
 def _follow(process: subprocess.Popen[str], log: object, report: Report | None) -> str:
-    """Copy the output to the log until its end; return the line that gives the reason of a failure."""
-    reason = ""
+    """Copy the output to the log until its end; return the reason of a failure, as words in brackets and after."""
+    reason, advice = "", ""
     assert process.stdout is not None
     with process:
         try:
@@ -151,9 +156,11 @@ def _follow(process: subprocess.Popen[str], log: object, report: Report | None) 
                 step = _STEP.match(line)
                 if step and report:
                     report.start(f"{step.group(1)} {Path(step.group(2)).name}"[:76])
+                if _UNREACHED.search(line):
+                    advice = _ADVICE
                 if line.startswith(("ERROR:", "Error:")) or not reason.startswith(("ERROR:", "Error:")):
                     reason = line.strip() or reason
         except KeyboardInterrupt:
             process.kill()
             raise
-    return reason
+    return f"({reason}){advice}"

@@ -178,6 +178,24 @@ def test_pip_failure_is_one_sentence_with_the_log(layout, tmp_path):
     assert "later" in layout.log.read_text()
 
 
+@pytest.mark.parametrize(
+    ("line", "is_network"),
+    [
+        ("WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(...)': /simple/x/", True),
+        ("OSError: HTTPSConnectionPool(...): Failed to establish a new connection: [Errno 111]", True),
+        ("  ERROR: Could not find a version that satisfies the requirement x (from versions: none)", True),
+        ("ERROR: Could not find a version that satisfies the requirement x==9 (from versions: 1, 2)", False),
+    ],
+)
+def test_without_the_package_index_the_sentence_says_what_to_do(layout, line, is_network):
+    """When nothing can be fetched, the sentence sends people to their network and keeps pip's reason."""
+    layout.log.parent.mkdir()
+    program(layout.venv / "bin/python", f"echo {shlex.quote(line)}\necho 'ERROR: No distribution for x'\nexit 1")
+    with pytest.raises(InstallError, match="ERROR: No distribution for x") as caught:
+        environment._install_package(layout, Report())
+    assert ("check the network (or PIP_INDEX_URL) and run this again" in str(caught.value)) == is_network
+
+
 def test_too_little_space_is_told_before_anything_is_fetched(layout, monkeypatch):
     """A disk with too little space is refused with the numbers."""
     monkeypatch.setattr(environment, "NEEDED_BYTES", 10**18)
