@@ -27,7 +27,7 @@ from bsrgan_install.options import Options
 from bsrgan_install.places import REPOSITORY, Layout
 from bsrgan_install.profiles import Profile
 from bsrgan_install.record import Record
-from bsrgan_install.report import InstallError, Report
+from bsrgan_install.report import InstallError, Report, open_closed_streams
 
 
 def main(arguments: list[str]) -> int:
@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> int:
     Returns:
         0, 1 after a failure (one sentence on stderr), 2 for wrong usage, 130 after Ctrl-C.
     """
+    open_closed_streams()
     asked = options.parse(arguments)
     layout = places.layout(asked.prefix)
     report = Report()

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 class InstallError(Exception):
     """A step failed; `str()` is one sentence: what happened and what to do."""
+
+
+def open_closed_streams() -> None:
+    """Give output and errors a place when the caller has closed them (`>&-`): Python then has none at all."""
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 class Report:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from bsrgan_install.main import main
 from bsrgan_install.record import Record
 from bsrgan_install.report import InstallError, Report
 
+ROOT = Path(__file__).resolve().parents[2]
 USED = ("bin/mytool", "state/a", "cache/b", "logs/c", "run/d", "spool/e", "try/f", "venv/bin/python", "models/my.pth")
 
 
@@ -136,6 +141,18 @@ def test_uninstall_of_an_installation_in_a_shared_folder(home, capsys):
     removal.run(places.layout(home / "D", {"HOME": str(home)}, "linux"), purge=True, report=Report())
     assert names(home / "D") == {name for name in before if not name.startswith("venv/")}
     assert "holds other things" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell closes the streams")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("options", "status"), [(["--uninstall"], 0), (["--no-gimp"], 1), (["--help"], 0)])
+def test_closed_streams_change_nothing(tmp_path, closed, options, status):
+    """A caller that has closed output or errors gets the same status and no traceback."""
+    fill(tmp_path / "D")
+    words = [sys.executable, str(ROOT / "installer/install.py"), "--prefix", str(tmp_path / "D"), *options]
+    done = subprocess.run(["/bin/sh", "-c", f"{shlex.join(words)} {closed}"], capture_output=True, text=True)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
 
 
 def test_records_name_their_fields(tmp_path):
