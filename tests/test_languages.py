@@ -124,6 +124,11 @@ def test_every_sentence_is_found_again_by_its_words(language):
             "p.png: The result must be 0.25 to 16 times as large as the picture; choose another size.",
             "p.png: Das Ergebnis muss 0.25- bis 16-mal so groß sein wie das Bild; wählen Sie eine andere Größe.",
         ),
+        (
+            "The daemon stopped while starting: The folder /r/run is open to other users; run 'chmod 700' on it. "
+            "Its log is /r/logs/daemon.log.",
+            "Der Dienst hörte beim Start auf: Der Ordner /r/run",
+        ),
         ("a.jsonl, line 3: The recipe is not complete; copy or save all of it again.", "a.jsonl, Zeile 3: Das Rezept"),
         (
             "The daemon cannot be reached: nothing answers at the daemon's address (refused); "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import subprocess
 import sys
 import time
@@ -20,6 +21,13 @@ from bsrgan_wire.zmtp import TICK_S
 _HELLO_S = 3.0
 _OTHER_S = 5.0
 _NAME = "launcher"
+
+_ERROR = re.compile(r"^[\d-]+ [\d:,]+ ERROR (.+)$", re.MULTILINE)
+"""A line of the daemon's log."""
+
+_TAIL_BYTES = 16 * 1024
+_REASON_LONGEST = 300
+"""Characters of an error that are shown."""
 
 _DROPPED = frozenset({
     "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__",
@@ -53,6 +61,7 @@ def ensure_daemon(
     live, _ = _answering(path, min(_HELLO_S, timeout_s), idle)
     if live is not None:
         return live
+    logged = _log_bytes(root)
     process = _start(root, command)
     has_exited, why = False, ""
     while time.monotonic() < deadline:
@@ -60,9 +69,7 @@ def ensure_daemon(
         if live is not None:
             return live
         if process.poll():
-            raise DaemonUnreachable(
-                f"The daemon stopped while starting (status {process.returncode}); its log is {_log(root)}."
-            )
+            raise _stopped(root, process.returncode, logged)
         if process.returncode == 0 and not has_exited:
             # Another daemon holds the lock: either it answers soon, or waiting longer does not help.
             has_exited, deadline = True, min(deadline, time.monotonic() + _OTHER_S)
@@ -156,3 +163,35 @@ def _detached() -> dict[str, Any]:
 
 def _log(root: Path) -> Path:
     return root / "logs" / "daemon.log"
+
+
+def _log_bytes(root: Path) -> int:
+    try:
+        return _log(root).stat().st_size
+    except OSError:
+        return 0
+
+
+def _stopped(root: Path, returncode: int, logged: int) -> DaemonUnreachable:
+    """The error for a daemon that ended, with the reason that it has logged since the log had `logged` bytes."""
+    reason = _logged_error(root, logged)
+    if reason:
+        return DaemonUnreachable(f"The daemon stopped while starting: {reason} Its log is {_log(root)}.")
+    return DaemonUnreachable(f"The daemon stopped while starting (status {returncode}); its log is {_log(root)}.")
+
+
+def _logged_error(root: Path, start: int) -> str:
+    """The last error in the log after `start`, as a sentence that fits a dialog; empty for none."""
+    size = _log_bytes(root)
+    # The log is renewed when it is full.
+    start = start if start <= size else 0
+    try:
+        with _log(root).open("rb") as log:
+            log.seek(max(start, size - _TAIL_BYTES))
+            found = _ERROR.findall(log.read(_TAIL_BYTES).decode("utf-8", "replace"))
+    except OSError:
+        return ""
+    reason = found[-1].strip() if found else ""
+    if len(reason) > _REASON_LONGEST:
+        return f"{reason[:_REASON_LONGEST]}…"
+    return reason if not reason or reason.endswith(".") else f"{reason}."

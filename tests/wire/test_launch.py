@@ -80,6 +80,53 @@ def test_daemon_that_stops_names_its_log(root):
         ensure_daemon(root, [*COMMAND, "--exit", "3"])
 
 
+FAILING = """
+import sys
+sys.stderr.write("x" * 200_000)
+with open("logs/daemon.log", "a") as log:
+    log.write(sys.argv[1])
+sys.exit(1)
+"""
+OF_BEFORE = "2026-01-01 10:00:00,000 ERROR Something of before.\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            "INFO settings: x\n2026-01-01 10:00:01,000 ERROR The folder /x is open. ",
+            "starting: The folder /x is open. Its",
+        ),
+        (
+            "ERROR the daemon met an unexpected error\nTraceback\nValueError: x",
+            "starting: the daemon met an unexpected",
+        ),
+        ("INFO stopped", "while starting (status 1); its log is"),
+    ],
+)
+def test_daemon_that_stops_gives_the_reason_of_its_log(root, lines, told):
+    """The error that this start has logged is in the sentence; one of an earlier start is not."""
+    log = root / "logs" / "daemon.log"
+    log.parent.mkdir()
+    log.write_text(OF_BEFORE, "utf-8")
+    with pytest.raises(DaemonUnreachable) as caught:
+        ensure_daemon(root, [sys.executable, "-c", FAILING, f"2026-01-01 10:00:01,000 {lines}\n"])
+    assert told in str(caught.value)
+    assert str(caught.value).endswith(f"ts log is {log}.")
+    assert "before" not in str(caught.value)
+
+
+def test_a_long_reason_is_cut(root):
+    """However long a line of the log is, the sentence stays one that fits a dialog, also when the log was renewed."""
+    log = root / "logs" / "daemon.log"
+    log.parent.mkdir()
+    log.write_text(100 * OF_BEFORE, "utf-8")
+    renew = FAILING.replace('"a"', '"w"')
+    with pytest.raises(DaemonUnreachable, match="xxx… Its log") as caught:
+        ensure_daemon(root, [sys.executable, "-c", renew, f"2026-01-01 10:00:01,000 ERROR {3000 * 'x'}\n"])
+    assert len(str(caught.value)) < 500 + len(str(root))
+
+
 def test_daemon_that_never_answers_names_its_log(root):
     """A daemon that runs and does not answer is reported when the time is over."""
     with pytest.raises(DaemonUnreachable, match=r"not answered within 1 seconds.*daemon\.log"):
