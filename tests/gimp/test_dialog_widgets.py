@@ -28,8 +28,19 @@ def test_keyboard_and_names(outcome):
     assert len(told["letters"]) > 18
     assert len(told["steps"]) == 2
     assert [name for name, least, most, step in told["steps"] if step > (most - least) / 50] == []
+    assert told["state_lines"] == [1]
     width, height = told["size"]
     assert (width < 1366, height <= HEIGHT_PX, told["unfolded"] <= HEIGHT_PX) == (True, True, True), told["size"]
+
+
+@pytest.mark.parametrize("check", ["check_monitors"])
+def test_monitors(outcome):
+    """The monitor that GIMP is on decides how large a view is at least; without its number the first one does."""
+    told = outcome.unwrap()
+    assert told["0"] == [480, 480]
+    assert told["1"] == told["-1"] == [480, 310]
+    assert told["2"] == [430, 250]
+    assert told["3"] == [240, 240]
 
 
 @pytest.mark.parametrize("check", ["check_no_browser"])

@@ -86,6 +86,12 @@ class Screen:
         """Move the pointer into the lower right corner, where it raises no tooltip."""
         self._checked("xdotool", "mousemove", "1279", "899")
 
+    def size(self, window: Window) -> tuple[int, int]:
+        """Width and height of a window without its frame, in pixels."""
+        told = self._run("xdotool", "getwindowgeometry", "--shell", window.id).stdout
+        found = dict(line.split("=", 1) for line in told.splitlines())
+        return int(found["WIDTH"]), int(found["HEIGHT"])
+
     def resize(self, window: Window, width: int, height: int) -> None:
         """Put a window into the upper left corner, `width` and `height` pixels large."""
         self._checked("xdotool", "windowmove", window.id, "0", "0", "windowsize", window.id, str(width), str(height))
@@ -221,7 +227,7 @@ class Screen:
 
 @contextlib.contextmanager
 def full_gimp(
-    session: GimpSession, *files: Path, shots: Path | None = None, batch: Batch | None = None
+    session: GimpSession, *files: Path, shots: Path | None = None, batch: Batch | None = None, size: str = SIZE
 ) -> Iterator[Screen]:
     """Start Xvfb, openbox and GIMP with `files` open; yields when GIMP's image window is there.
 
@@ -230,12 +236,13 @@ def full_gimp(
         files: pictures below the session's `base`.
         shots: where screenshots go, unless the environment names a folder.
         batch: checks that this GIMP runs while it is on the screen.
+        size: of the screen, `WIDTHxHEIGHT`.
     """
     base = session.base
     folder = Path(os.environ.get(SCREENSHOTS_VARIABLE) or shots or base / "shots")
     (base / "display").unlink(missing_ok=True)
     script = f"""
-Xvfb -displayfd 3 -screen 0 {SIZE}x24 -nolisten tcp 3>{base}/display &
+Xvfb -displayfd 3 -screen 0 {size}x24 -nolisten tcp 3>{base}/display &
 while ! [ -s {base}/display ]; do sleep 0.1; done
 export DISPLAY=:$(cat {base}/display)
 openbox &

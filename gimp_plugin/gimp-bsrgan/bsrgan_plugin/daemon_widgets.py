@@ -22,8 +22,10 @@ class StateLine:
         self._warning.set_no_show_all(True)
         self._text = line()
         self.widget = Gtk.Box(spacing=SPACING_PX)
-        for part in (self._spinner, self._warning, self._text):
+        for part in (self._spinner, self._warning):
             self.widget.pack_start(part, False, False, 0)
+        # With all of the width, text does not wrap where the dialog is wider than a line asks for.
+        self.widget.pack_start(self._text, True, True, 0)
 
     def show(self, state: DaemonState) -> None:
         """Show a new state."""

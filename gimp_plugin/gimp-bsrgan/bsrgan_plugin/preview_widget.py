@@ -17,13 +17,14 @@ gi.require_version("GdkPixbuf", "2.0")
 gi.require_version("GimpUi", "3.0")
 from gi.repository import Gdk, GdkPixbuf, Gimp, GimpUi, Gtk  # noqa: E402
 
+from bsrgan_plugin import small_screens  # noqa: E402
 from bsrgan_plugin.outputs import Size  # noqa: E402
 from bsrgan_plugin.preview_frame import focus_ring  # noqa: E402
 from bsrgan_plugin.preview_view import PreviewView  # noqa: E402
 from bsrgan_plugin.translation import _  # noqa: E402
 
 SIDE_PX = 360
-"""The widget is never smaller, unless it is told otherwise."""
+"""The widget is never smaller, unless it is told otherwise or the screen is small."""
 _EMPTY, _LINE, _EDGE = 0x808080FF, 0xFFFFFFFF, 0x202020FF
 _DIVIDER_KEYS = {"Left": -1, "Right": 1}
 _ZOOM_KEYS = {"minus": -1, "KP_Subtract": -1, "plus": 1, "equal": 1, "KP_Add": 1}
@@ -63,7 +64,7 @@ class Preview:
             after: what is on the right of it.
             on_zoom: told the zoom when the user changed it here.
             on_view: called when another part of the picture is seen.
-            side_px: least width and height.
+            side_px: least width and height where the screen has room for them.
         """
         self.view = PreviewView(size)
         self._on_zoom = on_zoom
@@ -72,7 +73,7 @@ class Preview:
         self._after = after
         self._drag: tuple[str, float, float] | None = None
         self.widget = GimpUi.PreviewArea(can_focus=True, hexpand=True, vexpand=True)
-        self.widget.set_size_request(side_px, side_px)
+        self.widget.set_size_request(*small_screens.view_size(side_px))
         self.widget.set_tooltip_text(
             _("Drag the picture or the line; arrows move the picture, with Shift the line, plus and minus enlarge")
         )

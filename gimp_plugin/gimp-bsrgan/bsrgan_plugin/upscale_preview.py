@@ -32,7 +32,7 @@ from bsrgan_plugin.upscale_options import Options
 from bsrgan_wire.preview import PICTURES, Place
 
 SIDE_PX = 480
-"""Least width and height of the view."""
+"""Least width and height of the view, where the screen has room for them."""
 _FIRST_PX = 150_000
 """Pixels of the source that the network may see at once before its rate is known."""
 _BEARABLE_S = 5.0

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from support.gimp_inside import new_image
@@ -24,9 +25,17 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "check_manual": {name: {"name": name, "language": "de"} for name in DIALOGS},
 }
+# Each in a process of its own with the others of a small screen: GTK keeps to the first screen that it meets.
+CASES["check_small"] = CASES["check_dialog"]
 GIMPS = ("_Reset", "_Cancel", "_Help", "_Load Saved Settings", "_Save Settings")
 """Labels of GIMP's own buttons."""
-SCREEN = "1366x768x24"
+SCREEN, SMALL_SCREEN = "1366x768x24", "1024x600x24"
+READY = {
+    "models": ["realesrgan-x4plus"],
+    "device_name": "AMD Ryzen 7 PRO 5850U with Radeon Graphics",
+    "model": "realesrgan-x4plus",
+}
+"""What a daemon reports whose line in a dialog is a long one."""
 WIDTH, HEIGHT = 300, 200
 WAIT_S = 15.0
 
@@ -49,12 +58,64 @@ def check_dialog(options: dict[str, Any], case: dict[str, Any]) -> dict[str, Any
             ],
             "size": [folded.width, folded.height],
             "unfolded": dialog.get_preferred_size()[1].height,
+            "state_lines": _state_lines(widgets),
             "takers": [[type(widget).__name__, widget.get_accessible().get_name() or ""] for widget in takers],
             "passed_over": [type(widget).__name__ for widget in _passed_over(dialog, takers)],
             "letters": _letters(widgets, case["language"]),
         }
 
     return _in_dialog(case, look)
+
+
+def check_small(options: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
+    """How large a dialog and its preview are on a small screen, folded and unfolded."""
+    _find_screen(SMALL_SCREEN)
+
+    def look(dialog: Any) -> dict[str, Any]:
+        room = dialog.get_display().get_monitor(0).get_workarea()
+        told: dict[str, Any] = {"room": [room.width, room.height], "folded": list(dialog.get_size())}
+        _unfold(dialog)
+        widgets = [widget for widget in _below(dialog) if widget.get_mapped()]
+        told["unfolded"] = list(dialog.get_size())
+        told["state_lines"] = _state_lines(widgets)
+        told["view"] = max([one.get_allocated_width(), one.get_allocated_height()] for one in _pictures(widgets))
+        return told
+
+    return _in_dialog(case, look)
+
+
+def check_monitors(options: dict[str, Any]) -> dict[str, list[int]]:
+    """How large a view may be, by the monitor that GIMP is on; a number that there is no monitor for comes last."""
+    _find_plugin("C")
+    from bsrgan_plugin import small_screens
+
+    rooms = {0: (1920, 1080), 1: (1024, 600), 2: (960, 540), 3: (640, 480)}
+
+    class Display:
+        """Stands for the screen and for the module that knows it."""
+
+        @staticmethod
+        def get_default() -> Any:
+            return Display
+
+        @staticmethod
+        def get_monitor(number: int) -> Any:
+            from gi.repository import Gdk
+
+            area = Gdk.Rectangle()
+            area.width, area.height = rooms.get(number, (0, 0))
+            return SimpleNamespace(get_workarea=lambda: area) if number in rooms else None
+
+        @staticmethod
+        def get_primary_monitor() -> Any:
+            return Display.get_monitor(1)
+
+    small_screens.Gdk = SimpleNamespace(Display=Display)
+    told = {}
+    for number in (*rooms, -1):
+        small_screens.Gimp = SimpleNamespace(monitor_number=lambda number=number: number)
+        told[str(number)] = list(small_screens.view_size(480))
+    return told
 
 
 def check_no_browser(options: dict[str, Any]) -> dict[str, str]:
@@ -230,11 +291,46 @@ def _in_dialog(
         return False
 
     GLib.timeout_add(300, seen)
+    _pretend_ready()
     module = importlib.import_module(f"bsrgan_plugin.{DIALOGS[case['name']]}")
     source = source_of(image, layer)
     layers, sources = ([layer], [source]) if case["name"] == "upscale" else (layer, source)
     assert not module.ask(procedure, config, layers, sources)
     return found[0]
+
+
+def _pretend_ready() -> None:
+    """Let the dialogs hear of a daemon that is ready, without one; their previews still find none."""
+    from bsrgan_plugin import daemon_state
+
+    class Watch:
+        """Tells one state."""
+
+        def __init__(self, _endpoint: str, tell: Callable[[Any], None], **_options: Any) -> None:
+            self._tell = tell
+
+        def start(self) -> None:
+            self._tell(daemon_state.of_report(READY))
+
+        def stop(self) -> None:
+            """Nothing to end."""
+
+    daemon_state.Watch = Watch
+
+
+def _state_lines(widgets: list[Any]) -> list[int]:
+    """Into how many lines the daemon's state is wrapped; one number for each label that shows it."""
+    from gi.repository import Gtk
+
+    labels = [widget for widget in widgets if isinstance(widget, Gtk.Label)]
+    return [label.get_layout().get_line_count() for label in labels if READY["device_name"] in label.get_text()]
+
+
+def _pictures(widgets: list[Any]) -> list[Any]:
+    """The preview, and the overview where there is one."""
+    from gi.repository import GimpUi
+
+    return [widget for widget in widgets if isinstance(widget, GimpUi.PreviewArea)]
 
 
 def _procedure(name: str) -> Any:
@@ -260,12 +356,12 @@ def _find_plugin(language: str) -> None:
         del sys.modules[name]
 
 
-def _find_screen() -> None:
-    """Start a screen of this GIMP's own; it ends with it."""
+def _find_screen(size: str = SCREEN) -> None:
+    """Start a screen of this GIMP's own, unless it has one; it ends with it."""
     if "DISPLAY" in os.environ:
         return
     read, write = os.pipe()
-    subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", SCREEN, "-nolisten", "tcp"], pass_fds=[write])
+    subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", size, "-nolisten", "tcp"], pass_fds=[write])
     os.close(write)
     with os.fdopen(read) as told:
         os.environ["DISPLAY"] = f":{told.readline().strip()}"
