@@ -8,6 +8,7 @@ import pytest
 
 from bsrgan_backend.cli import batch
 from bsrgan_backend.cli.failure import Failure
+from bsrgan_backend.imaging.pictures import writing
 
 
 def touch(folder: Path, *names: str) -> list[Path]:
@@ -51,6 +52,8 @@ def test_output_file_is_kept_as_named(tmp_path):
         (["."], "x.png", None, "exactly one", 2),
         (["a.png"], ".", None, "is a folder", 2),
         (["a.png"], "a.png", None, "replace the picture", 2),
+        (["a.png"], "x.bmp", None, "choose one of these", 2),
+        (["a.png"], "x", None, "choose one of these", 2),
         (["a.png"], None, "b.png", "takes a folder", 2),
         (["empty"], None, "out", "no pictures", 1),
         (["a.png", "a.jpg"], None, "out", "both become a_BSRGAN.png", 1),
@@ -65,6 +68,11 @@ def test_mistakes_are_told_before_anything_is_done(tmp_path, monkeypatch, inputs
     with pytest.raises(Failure, match=words) as caught:
         batch.plan([Path(name) for name in inputs], output and Path(output), folder and Path(folder))
     assert caught.value.status == status
+
+
+def test_endings_that_are_written_are_those_of_the_writers():
+    """The list that -o is held against, spelt out so that the command starts soon, is the writers' own."""
+    assert set(writing._WRITERS) == batch.WRITTEN
 
 
 def test_a_result_never_replaces_its_picture(tmp_path):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from bsrgan_backend.cli import upscale
-from bsrgan_backend.cli.job import Wanted, check_size
+from bsrgan_backend.cli.batch import Item
+from bsrgan_backend.cli.job import Wanted, check_size, prepare
 from bsrgan_backend.cli.main import parser
 from bsrgan_backend.errors import BackendError
+from bsrgan_backend.imaging.pictures import Picture, write_picture
+from support.cli_pictures import picture
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,39 @@ def test_impossible_sizes_are_refused_before_anything_is_sent(out_size, code):
     with pytest.raises(BackendError) as caught:
         check_size((100, 50), out_size)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "code", "words"),
+    [
+        ("x.webp", 16.0, "TOO_MANY_PIXELS", "16383"),
+        ("x.jpg", 16.0, "BAD_PARAM", "transparency"),
+        ("folder.png", 2.0, "BAD_PARAM", "cannot be written"),
+        (f"{'x' * 250}.png", 2.0, "BAD_PARAM", "cannot be written"),
+    ],
+)
+def test_a_result_that_cannot_be_written_is_refused_before_anything_is_sent(tmp_path, name, scale, code, words):
+    """What the format cannot hold and a place that cannot be written are told while the picture is prepared."""
+    source = picture(tmp_path / "a.png", 1, 1100, 4)
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(BackendError, match=words) as caught:
+        prepare(Item(source, tmp_path / name, is_named=True), "", scale, "auto")
+    assert caught.value.code == code
+    assert caught.value.text.startswith(f"{name}: ")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "folder.png"}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_alpha_without_transparency_may_become_a_jpeg(tmp_path, dtype):
+    """Only what would be lost is refused: alpha that is opaque in 8 bits is none, and the old result stays."""
+    pixels = np.ones((3, 4, 4), np.float32)
+    pixels[..., 3] = 0.9999
+    if dtype != "float32":
+        pixels = np.rint(pixels * np.iinfo(dtype).max).astype(dtype)
+    write_picture(tmp_path / "a.tif", Picture(pixels))
+    (tmp_path / "x.jpg").write_bytes(b"old")
+    prepare(Item(tmp_path / "a.tif", tmp_path / "x.jpg", is_named=True), "", 2.0, "auto")
+    assert (tmp_path / "x.jpg").read_bytes() == b"old"
 
 
 def params(*options):

@@ -167,7 +167,7 @@ def test_a_model_that_is_not_installed_ends_the_batch(installation, tmp_path, ph
 def test_an_unwritable_ending_is_one_sentence(installation, tmp_path, photo):
     """An ending that cannot be written is said, and nothing is left behind."""
     done = installation("upscale", photo, "-o", tmp_path / "out.xyz")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert names(tmp_path) == {"photo.png"}
 

@@ -11,6 +11,9 @@ from bsrgan_backend.cli.failure import Failure
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm", ".pgm", ".gif"})
 """What counts as a picture in a folder; a file that is named itself may be called anything."""
 
+WRITTEN = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"})
+"""What a result may end with; spelt out here, so that no command waits for the writers' imports."""
+
 MARK = "_BSRGAN"
 USAGE = 2
 
@@ -39,7 +42,7 @@ def plan(inputs: list[Path], output: Path | None, folder: Path | None) -> list[I
         folder: `-d`; results are named `NAME_BSRGAN.png`.
 
     Raises:
-        Failure: wrong use of `-o` (status 2), a folder without pictures, or two inputs with one result.
+        Failure: wrong use of `-o`, wrong ending (status 2), a folder without pictures, or two inputs with one result.
     """
     if output is not None:
         return [_single(inputs, output)]
@@ -59,6 +62,8 @@ def _single(inputs: list[Path], output: Path) -> Item:
         raise Failure(f"{output} is a folder; use -d for folders, or name a file.", USAGE)
     if output.exists() and inputs[0].exists() and output.samefile(inputs[0]):
         raise Failure("The result would replace the picture itself; choose another name.", USAGE)
+    if output.suffix.lower() not in WRITTEN:
+        raise Failure(f"{output.name}: Pictures are written as .png, .tif, .jpg or .webp; choose one of these.", USAGE)
     return Item(inputs[0], output, is_named=True)
 
 

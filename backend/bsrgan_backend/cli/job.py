@@ -17,7 +17,7 @@ from bsrgan_backend.cli.batch import Item
 from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.progress import bar, duration_text
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.imaging.pictures import Picture, enlarged, read_picture, write_picture
+from bsrgan_backend.imaging.pictures import Picture, enlarged, read_picture, write_picture, writing
 from bsrgan_backend.worker import sizes
 from bsrgan_wire import limits, places
 from bsrgan_wire.client import Client, JobCancelled, JobRequest
@@ -129,7 +129,7 @@ def prepare(
         params: the task's options.
 
     Raises:
-        BackendError: the file cannot be read, or the result would be too small or too large.
+        BackendError: the file cannot be read, or the result would be too small or too large or cannot be written.
     """
     picture = read_picture(item.source)
     height, width, channels = picture.pixels.shape
@@ -139,6 +139,7 @@ def prepare(
     target = item.target
     if picture.pixels.dtype == np.float32 and not item.is_named:
         target = target.with_suffix(".tif")
+    writing.require_writable(target, picture, (out_height, out_width))
     dtype = _DTYPES[picture.pixels.dtype.name]
     request = JobRequest(
         width=width,

@@ -47,7 +47,7 @@ def write_picture(path: Path, picture: Picture) -> None:
         raise BackendError(
             "BAD_PARAM", f"{path.name}: Pictures are written as .png, .tif, .jpg or .webp; choose one of these."
         )
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _part(path)
     try:
         try:
             with part.open("w+b") as file:
@@ -62,10 +62,59 @@ def write_picture(path: Path, picture: Picture) -> None:
     except BackendError as error:
         raise BackendError(error.code, f"{path.name}: {error.text}", error.detail) from None
     except OSError as error:
-        raise _named(error, path) from None
+        raise failure(error, path) from None
 
 
-def _named(error: OSError, path: Path) -> BackendError:
+def require_writable(path: Path, picture: Picture, size: tuple[int, int]) -> None:
+    """Refuse a result that `write_picture` would refuse, before it is computed.
+
+    Args:
+        path: with an ending of `write_picture`.
+        picture: what the result is made from.
+        size: (height, width) of the result.
+
+    Raises:
+        BackendError: as of `write_picture`.
+    """
+    suffix = path.suffix.lower()
+    try:
+        if suffix in (".jpg", ".jpeg"):
+            _require_opaque(picture)
+            _require_sides(size, _JPEG_SIDE_PX, "JPEG")
+        elif suffix == ".webp":
+            _require_sides(size, _WEBP_SIDE_PX, "WebP")
+    except BackendError as error:
+        raise BackendError(error.code, f"{path.name}: {error.text}", error.detail) from None
+    require_place(path)
+
+
+def require_place(path: Path) -> None:
+    """Refuse a place where no file can be written; one that is there stays as it is.
+
+    Raises:
+        BackendError: BAD_PARAM or DISK_FULL.
+    """
+    part = _part(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        part.open("wb").close()
+        part.unlink()
+    except OSError as error:
+        raise failure(error, path) from None
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def failure(error: OSError, path: Path) -> BackendError:
+    """An error of the system while a file was written, with a code and in one sentence.
+
+    Args:
+        error: what the system said.
+        path: of the file that was wanted.
+    """
     if error.errno in _FULL:
         return BackendError(
             "DISK_FULL", f"{path.name}: The disk is too full for the picture; free some space and try again."
@@ -79,11 +128,10 @@ def _write_png(file: BinaryIO, picture: Picture) -> None:
 
 def _write_jpeg(file: BinaryIO, picture: Picture) -> None:
     picture = _as(picture, "u8")
+    _require_opaque(picture)
     if picture.pixels.shape[2] in (2, 4):
-        if (picture.pixels[..., -1] < 255).any():
-            raise BackendError("BAD_PARAM", "JPEG cannot hold transparency; choose .png, .tif or .webp.")
         picture = replace(picture, pixels=np.ascontiguousarray(picture.pixels[..., :-1]))
-    _require_sides(picture, _JPEG_SIDE_PX, "JPEG")
+    _require_sides(picture.pixels.shape, _JPEG_SIDE_PX, "JPEG")
     # JFIF has two bytes for it.
     extra = {"dpi": picture.dpi} if picture.dpi and max(picture.dpi) < _JPEG_DPI else {}
     # Exif in JPEG lives in one segment of at most 64 KiB.
@@ -93,7 +141,7 @@ def _write_jpeg(file: BinaryIO, picture: Picture) -> None:
 
 def _write_webp(file: BinaryIO, picture: Picture) -> None:
     picture = _as(picture, "u8")
-    _require_sides(picture, _WEBP_SIDE_PX, "WebP")
+    _require_sides(picture.pixels.shape, _WEBP_SIDE_PX, "WebP")
     if picture.pixels.shape[2] < 3 and picture.icc[16:20] == b"GRAY":
         picture = _gray_in_srgb(picture)
     _save(file, picture, "WEBP", lossless=True, exact=True, method=4, exif=picture.exif)
@@ -127,8 +175,16 @@ def _as(picture: Picture, dtype: str) -> Picture:
     return replace(picture, pixels=pixel_types.join(values[..., :colours], alpha, layout))
 
 
-def _require_sides(picture: Picture, most: int, name: str) -> None:
-    if max(picture.pixels.shape[:2]) > most:
+def _require_opaque(picture: Picture) -> None:
+    pixels = picture.pixels
+    full = 1.0 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+    # What is rounded to 255 is opaque in 8 bits.
+    if pixels.shape[2] in (2, 4) and (pixels[..., -1] < full * (254.5 / 255)).any():
+        raise BackendError("BAD_PARAM", "JPEG cannot hold transparency; choose .png, .tif or .webp.")
+
+
+def _require_sides(size: tuple[int, ...], most: int, name: str) -> None:
+    if max(size[:2]) > most:
         raise BackendError("TOO_MANY_PIXELS", f"{name} cannot hold sides above {most} pixels; choose .png or .tif.")
 
 
