@@ -33,6 +33,16 @@ def test_of_a_folder_its_pictures_count(tmp_path):
     assert [item.source.name for item in items] == ["a.tif", "b.png", "c.WEBP"]
 
 
+def test_pictures_that_share_a_name_keep_their_endings(tmp_path):
+    """Each of them has its ending in the result's name, in whatever order; all others are named as ever."""
+    pictures = touch(tmp_path, "anim.gif", "anim.png", "anim.2.png", "other.png")
+    named = {"anim_gif_BSRGAN.png", "anim_png_BSRGAN.png", "anim.2_BSRGAN.png", "other_BSRGAN.png"}
+    for order in (pictures, pictures[::-1]):
+        items = batch.plan(order, None, tmp_path / "out")
+        assert {item.target.name for item in items} == named
+        assert all(item.source.suffix[1:] in item.target.name for item in items if item.source.stem == "anim")
+
+
 def test_a_named_file_counts_whatever_its_name(tmp_path):
     """A file that is named itself is taken without a look at its ending."""
     (odd,) = touch(tmp_path, "scan.dat")
@@ -56,14 +66,15 @@ def test_output_file_is_kept_as_named(tmp_path):
         (["a.png"], "x", None, "choose one of these", 2),
         (["a.png"], None, "b.png", "takes a folder", 2),
         (["empty"], None, "out", "no pictures", 1),
-        (["a.png", "a.jpg"], None, "out", "both become a_BSRGAN.png", 1),
+        (["a.png", "a.png"], None, "out", "both become a_BSRGAN.png", 1),
+        (["a.png", "a.jpg", "a_jpg.png"], None, "out", "both become a_jpg_BSRGAN.png", 1),
         (["a_BSRGAN.png"], None, None, "Say where", 2),
     ],
 )
 def test_mistakes_are_told_before_anything_is_done(tmp_path, monkeypatch, inputs, output, folder, words, status):
     """Each wrong combination is one sentence, with status 2 where the usage is wrong."""
     monkeypatch.chdir(tmp_path)
-    touch(tmp_path, "a.png", "b.png", "a.jpg")
+    touch(tmp_path, "a.png", "b.png", "a.jpg", "a_jpg.png")
     (tmp_path / "empty").mkdir()
     with pytest.raises(Failure, match=words) as caught:
         batch.plan([Path(name) for name in inputs], output and Path(output), folder and Path(folder))

@@ -198,6 +198,16 @@ def test_a_folder_is_done_without_earlier_results(degrade, tmp_path):
     assert not any("_LQ_LQ" in name or "sheet_" in name for name in names(tmp_path))
 
 
+def test_pictures_that_share_a_name_keep_their_endings(degrade, tmp_path):
+    """Pictures with one name and several endings have results of their own."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "a.jpg", "b.png"):
+        picture(folder / name)
+    degrade(folder)
+    assert names(degrade.out) == {"a_jpg_LQ.png", "a_png_LQ.png", "b_LQ.png", "recipes.jsonl"}
+
+
 def test_the_help_names_what_the_model_knows():
     """Modes, presets and families of the command line are those of the model."""
     known = describe()

@@ -163,9 +163,11 @@ def test_no_input_is_written_over(degrade, photo, tmp_path):
 
 def test_names_that_collide(degrade, tmp_path):
     """Two pictures that would become one file are refused before anything is read."""
-    picture(tmp_path / "a.png")
-    picture(tmp_path / "a.jpg")
-    assert "both" in degrade.fails(tmp_path / "a.png", tmp_path / "a.jpg", status=2)
+    first, second = (tmp_path / name / "a.png" for name in ("first", "second"))
+    for path in (first, second):
+        path.parent.mkdir()
+        picture(path)
+    assert "both" in degrade.fails(first, second, status=2)
 
 
 def test_places_that_are_none(degrade, photo, tmp_path):

@@ -39,7 +39,7 @@ def plan(inputs: list[Path], output: Path | None, folder: Path | None) -> list[I
     Args:
         inputs: files and folders; of a folder its pictures, without results of earlier runs, not its subfolders.
         output: `-o`, for exactly one file.
-        folder: `-d`; results are named `NAME_BSRGAN.png`.
+        folder: `-d`; results are named by `stems`, as `NAME_BSRGAN.png`.
 
     Raises:
         Failure: wrong use of `-o`, wrong ending (status 2), a folder without pictures, or two inputs with one result.
@@ -50,7 +50,8 @@ def plan(inputs: list[Path], output: Path | None, folder: Path | None) -> list[I
         raise Failure("Say where results go: -o FILE for one picture, -d FOLDER for any number.", USAGE)
     if folder.exists() and not folder.is_dir():
         raise Failure(f"{folder} is a file; -d takes a folder.", USAGE)
-    items = [Item(source, folder / f"{source.stem}{MARK}.png") for source in _sources(inputs)]
+    sources = list(_sources(inputs))
+    items = [Item(source, folder / f"{stem}{MARK}.png") for source, stem in zip(sources, stems(sources), strict=True)]
     _check_unique(items)
     return items
 
@@ -76,6 +77,25 @@ def _sources(inputs: list[Path]) -> Iterator[Path]:
         if not found:
             raise Failure(f"There are no pictures in {entry}.")
         yield from found
+
+
+def stems(sources: list[Path]) -> list[str]:
+    """What results are named after: the pictures' names, with the ending where pictures differ in that alone.
+
+    Args:
+        sources: the pictures of one run; their order does not matter.
+
+    Returns:
+        For each of them "anim", or "anim_gif" where there is an anim.png too.
+    """
+    names: dict[str, set[str]] = {}
+    for path in sources:
+        names.setdefault(path.stem, set()).add(path.name)
+    return [path.stem if len(names[path.stem]) == 1 else _with_ending(path) for path in sources]
+
+
+def _with_ending(path: Path) -> str:
+    return path.stem + path.suffix.replace(".", "_")
 
 
 def _is_picture(path: Path) -> bool:

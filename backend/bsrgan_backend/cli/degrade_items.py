@@ -61,14 +61,15 @@ def plan(sources: list[Path], wanted: list[Wanted], pattern: Item) -> list[Item]
     Raises:
         Failure: two pictures with one name, or too many results.
     """
-    _require_different_names(sources)
+    stems = batch.stems(sources)
+    _require_different_names(sources, stems)
     if len(sources) * len(wanted) > MOST_ITEMS:
         raise Failure(f"At most {MOST_ITEMS} results are made in one run; ask for fewer.", USAGE)
     digits = len(str(len(wanted)))
     items: list[Item] = []
-    for source in sources:
+    for source, name in zip(sources, stems, strict=True):
         for number, one in enumerate(wanted, 1):
-            stem = source.stem if len(wanted) == 1 else f"{source.stem}_{number:0{digits}}"
+            stem = name if len(wanted) == 1 else f"{name}_{number:0{digits}}"
             items.append(replace(pattern, source=source, stem=stem, wanted=_seeded(one, len(items))))
     return items
 
@@ -100,12 +101,12 @@ def _is_picture(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not is_result
 
 
-def _require_different_names(pictures: list[Path]) -> None:
+def _require_different_names(pictures: list[Path], stems: list[str]) -> None:
     seen: dict[str, Path] = {}
-    for path in pictures:
-        other = seen.setdefault(path.stem, path)
+    for path, stem in zip(pictures, stems, strict=True):
+        other = seen.setdefault(stem, path)
         if other is not path:
-            raise Failure(f"{other} and {path} would both become {path.stem}{LQ}.png; do them separately.", USAGE)
+            raise Failure(f"{other} and {path} would both become {stem}{LQ}.png; do them separately.", USAGE)
 
 
 def require_no_input_among(targets: list[Path], inputs: list[Path]) -> None:
