@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +171,61 @@ def test_names_that_collide(degrade, tmp_path):
         path.parent.mkdir()
         picture(path)
     assert "both" in degrade.fails(first, second, status=2)
+
+
+@contextlib.contextmanager
+def small_disk(size: int) -> Iterator[None]:
+    """Let files have at most so many bytes, which stands in for a disk that runs full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("options", [["--patch", 96], ["--pairs"]])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_full_disk_ends_the_run(degrade, tmp_path, options, processes):
+    """It is told once with what to do, and no LQ is left without its clean picture, nor a part of a file."""
+    source = picture(tmp_path / "a.png", 96, 96)
+    degrade.out.mkdir()
+    (degrade.out / "a_1_LQ.png").write_bytes(b"old")
+    with small_disk(12_000):
+        lines = degrade(source, "--count", 5, "--processes", processes, *options, status=1)
+    (line,) = lines
+    assert line.startswith("gimp-bsrgan: a_1_")
+    assert "free some space" in line
+    assert [path.name for path in degrade.out.iterdir()] == ["a_1_LQ.png"]
+    assert (degrade.out / "a_1_LQ.png").read_bytes() == b"old"
+
+
+def test_a_list_that_does_not_fit_leaves_no_part(degrade, tmp_path):
+    """When only the recipes are too large, one sentence says so and the list of earlier runs stays."""
+    source = picture(tmp_path / "a.png")
+    degrade.out.mkdir()
+    (degrade.out / "recipes.jsonl").write_text("{}\n" * 10_000)
+    with small_disk(12_000):
+        (line,) = degrade(source, status=1)
+    assert line.startswith("gimp-bsrgan: recipes.jsonl: ")
+    assert {path.name for path in degrade.out.iterdir()} == {"a_LQ.png", "recipes.jsonl"}
+    assert len((degrade.out / "recipes.jsonl").read_text()) == 30_000
+
+
+def test_a_place_that_cannot_be_written_is_told_once(degrade, photo):
+    """A folder where no list can be written is told before anything is done, however many results are wanted."""
+    (degrade.out / "recipes.jsonl").mkdir(parents=True)
+    (line,) = degrade(photo, "--count", 3, status=1)
+    assert "recipes.jsonl: The file cannot be written" in line
+    assert [path.name for path in degrade.out.iterdir()] == ["recipes.jsonl"]
+
+
+def test_a_result_that_cannot_be_written_is_named(degrade, photo):
+    """What the system says about one file is a sentence with the result's name, and the other results are done."""
+    (degrade.out / "photo_1_LQ.png").mkdir(parents=True)
+    (line,) = degrade(photo, "--count", 2, status=1)
+    assert line.startswith("photo_1_LQ.png: The file cannot be written")
+    assert {path.name for path in degrade.out.iterdir()} == {"photo_1_LQ.png", "photo_2_LQ.png", "recipes.jsonl"}
 
 
 def test_places_that_are_none(degrade, photo, tmp_path):

@@ -7,10 +7,11 @@ import io
 import os
 import struct
 import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bsrgan_backend.cli.failure import Failure
-from bsrgan_backend.imaging.pictures import Picture, png
+from bsrgan_backend.imaging.pictures import Picture, png, writing
 
 KEY = "gimp-bsrgan-recipe"
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -18,31 +19,47 @@ _AFTER_HEADER = 33
 """The signature and the IHDR chunk, which comes first and has one length."""
 
 
-def write(path: Path, picture: Picture, recipe: str) -> None:
-    """Write a picture with its recipe, whole or not at all; an existing file is replaced.
+def write(pictures: Mapping[Path, Picture], recipe: str) -> None:
+    """Write pictures with one recipe, all of them whole or none; existing files are replaced.
 
     Args:
-        path: the PNG.
-        picture: u8 or u16 pixels.
+        pictures: u8 or u16 pixels for each PNG.
         recipe: JSON text in ASCII; it becomes a tEXt chunk (ISO/IEC 15948 §11.3.3) with the key `KEY`.
 
     Raises:
-        OSError: the file cannot be written.
+        BackendError: a file cannot be written.
     """
+    parts = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in pictures}
+    try:
+        for path, picture in pictures.items():
+            with _named(path):
+                _write(parts[path], picture, recipe)
+        # Last, so that a result is never left without its clean picture.
+        for path, part in parts.items():
+            with _named(path):
+                part.replace(path)
+    finally:
+        for part in parts.values():
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise writing.failure(error, path) from None
+
+
+def _write(part: Path, picture: Picture, recipe: str) -> None:
     buffer = io.BytesIO()
     png.write(buffer, picture)
     data = buffer.getbuffer()
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data[:_AFTER_HEADER])
-            file.write(_chunk(b"tEXt", KEY.encode("ascii") + b"\x00" + recipe.encode("ascii")))
-            file.write(data[_AFTER_HEADER:])
-        part.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
+    with part.open("wb") as file:
+        file.write(data[:_AFTER_HEADER])
+        file.write(_chunk(b"tEXt", KEY.encode("ascii") + b"\x00" + recipe.encode("ascii")))
+        file.write(data[_AFTER_HEADER:])
 
 
 def read_recipe(data: bytes, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from bsrgan_backend.cli import degrade_png
 from bsrgan_backend.cli.failure import Failure
 from bsrgan_backend.degradation import Recipe, loads
 from bsrgan_backend.errors import BackendError
+from bsrgan_backend.imaging.pictures import writing
 
 FILE_NAME = "recipes.jsonl"
 
@@ -62,6 +64,9 @@ def save(folder: Path, lines: Iterable[str]) -> None:
     Args:
         folder: where the results are.
         lines: of `line_of` with a fact "file".
+
+    Raises:
+        BackendError: the file cannot be written; it is as it was.
     """
     new = {str(json.loads(line)["file"]): line for line in lines}
     if not new:
@@ -70,8 +75,14 @@ def save(folder: Path, lines: Iterable[str]) -> None:
     earlier = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     kept = [line for line in earlier if _file_of(line) not in new]
     part = path.with_name(f".{FILE_NAME}.part")
-    part.write_text("\n".join([*kept, *new.values(), ""]), encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text("\n".join([*kept, *new.values(), ""]), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise writing.failure(error, path) from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def _file_of(line: str) -> str | None:

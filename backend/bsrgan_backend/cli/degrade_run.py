@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from bsrgan_backend.cli.progress import ProgressBar, bar
 from bsrgan_backend.degradation import read_request
 from bsrgan_backend.degradation.contact_sheet import cell_px, contact_sheet
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.imaging.pictures import Picture, write_picture
+from bsrgan_backend.imaging.pictures import Picture, write_picture, writing
 from bsrgan_wire.client import Client
 from bsrgan_wire.errors import WireError
 from bsrgan_wire.language import translated
@@ -27,7 +28,7 @@ _OPTIONS = ("mode", "preset", "scale", "seed", "profile", "strength", "variation
 """Command-line options that are options of a request, under the same names."""
 
 _GENERAL = {"DEVICE", "MODEL_MISSING", "MODEL_LOAD", "MODEL_HASH", "SHUTTING_DOWN", "DISK_FULL", "AUTH", "VERSION"}
-"""Failures of the daemon that the next picture would meet as well."""
+"""Failures that the next picture would meet as well."""
 
 
 def items(asked: argparse.Namespace) -> list[Item]:
@@ -91,10 +92,15 @@ class Run:
     def run(self) -> int:
         """Degrade, list the recipes, then what else was asked for; returns the exit status."""
         folder = self._items[0].folder
+        writing.require_place(folder / degrade_recipes.FILE_NAME)
         try:
             degrade_pool.run(self._items, self._asked.processes, self._take)
-        finally:
-            degrade_recipes.save(folder, [done.line for done in self._done if done.line])
+        except BaseException:
+            # What ended the run is told, not what it meant for the list.
+            with contextlib.suppress(BackendError):
+                self._list(folder)
+            raise
+        self._list(folder)
         good = [(item, done) for item, done in zip(self._items, self._done, strict=True) if not done.error]
         if self._asked.sheet and good:
             self._write_sheet(folder / SHEET)
@@ -103,7 +109,12 @@ class Run:
         self._report([done for _item, done in good])
         return 1 if self._failed else 0
 
+    def _list(self, folder: Path) -> None:
+        degrade_recipes.save(folder, [done.line for done in self._done if done.line])
+
     def _take(self, done: Done) -> None:
+        if done.code in _GENERAL:
+            raise BackendError(done.code, done.error)
         self._done.append(done)
         if done.error:
             self._fail(done.error)

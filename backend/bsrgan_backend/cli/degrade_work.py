@@ -12,7 +12,7 @@ import numpy as np
 
 from bsrgan_backend.cli import degrade_png, degrade_recipes
 from bsrgan_backend.cli.degrade_items import HQ, LQ, PAIR, Item
-from bsrgan_backend.cli.failure import sentence_of
+from bsrgan_backend.cli.failure import code_of, sentence_of
 from bsrgan_backend.degradation import DegradedLayer, Recipe, degrade_layer, layers, reference_layer
 from bsrgan_backend.degradation.contact_sheet import Levels, thumbnail
 from bsrgan_backend.degradation.patches import cut, patch_corner
@@ -35,6 +35,7 @@ class Done:
         notes: sentences about what could not be kept.
         thumbnail: for the contact sheet, or None.
         error: one sentence when it failed.
+        code: of the wire for that, or empty.
         facts: for programs, see `--json`.
     """
 
@@ -44,6 +45,7 @@ class Done:
     notes: tuple[str, ...] = ()
     thumbnail: Levels | None = None
     error: str = ""
+    code: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -53,8 +55,9 @@ def run(item: Item) -> Done:
         return _run(item)
     except (BackendError, OSError, MemoryError) as error:
         sentence = sentence_of(error)
-        named = sentence if sentence.startswith(item.source.name) else f"{item.source.name}: {sentence}"
-        return Done(item.stem, error=named)
+        names = (item.source.name, *(item.target(mark).name for mark in (LQ, HQ, PAIR)))
+        named = sentence if sentence.startswith(names) else f"{item.source.name}: {sentence}"
+        return Done(item.stem, error=named, code=code_of(error))
 
 
 def _run(item: Item) -> Done:
@@ -66,8 +69,8 @@ def _run(item: Item) -> Done:
     if item.patch:
         facts["patch"] = [*corner, item.patch]
     line = degrade_recipes.line_of(result.recipe, facts)
-    degrade_png.write(item.target(LQ), replace(picture, pixels=written), line)
-    _write_clean(item, picture, source, result, line)
+    files = {LQ: written, **_clean(item, source, result)}
+    degrade_png.write({item.target(mark): replace(picture, pixels=pixels) for mark, pixels in files.items()}, line)
     return Done(
         item.stem,
         line,
@@ -99,18 +102,18 @@ def clean(item: Item, picture: Picture | None = None) -> tuple[Pixels, tuple[int
     return cut(pixels, corner, item.patch), corner
 
 
-def _write_clean(item: Item, picture: Picture, source: Pixels, result: DegradedLayer, line: str) -> None:
+def _clean(item: Item, source: Pixels, result: DegradedLayer) -> dict[str, Pixels]:
+    """What else is written, by the mark of the file: the clean patch, and both side by side."""
     if not item.pair and not item.patch:
-        return
+        return {}
     wanted = reference_layer(source, result.recipe)
     if wanted.dtype == np.float32:
         wanted = layers.converted(wanted, "u16")
-    if item.patch:
-        degrade_png.write(item.target(HQ), replace(picture, pixels=wanted), line)
+    files = {HQ: wanted} if item.patch else {}
     if item.pair:
         lq = layers.converted(layers.enlarged(result.pixels, result.recipe), layers.layout_of(wanted).dtype)
-        both = replace(picture, pixels=np.concatenate([lq, wanted], axis=1))
-        degrade_png.write(item.target(PAIR), both, line)
+        files[PAIR] = np.concatenate([lq, wanted], axis=1)
+    return files
 
 
 def _narrowed(result: DegradedLayer) -> tuple[Pixels, list[str]]:
