@@ -58,6 +58,19 @@ def line_of(recipe: Recipe, facts: dict[str, Any]) -> str:
     return json.dumps(recipe.to_json() | facts, separators=(",", ":"))
 
 
+def line_in(path: Path) -> str:
+    """The line that a result carries inside, empty when there is no such result.
+
+    Args:
+        path: where it would be.
+    """
+    try:
+        line = degrade_png.read_recipe(path.read_bytes(), path.name)
+    except (OSError, Failure):
+        return ""
+    return line if _file_of(line) == path.name else ""
+
+
 def save(folder: Path, lines: Iterable[str]) -> None:
     """Write recipes.jsonl; lines of other files from earlier runs stay, those of files written anew are replaced.
 

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,9 @@ class Run:
         except BaseException:
             # What ended the run is told, not what it meant for the list.
             with contextlib.suppress(BackendError):
-                self._list(folder)
+                self._list(folder, self._untold())
             raise
-        self._list(folder)
+        self._list(folder, ())
         good = [(item, done) for item, done in zip(self._items, self._done, strict=True) if not done.error]
         if self._asked.sheet and good:
             self._write_sheet(folder / SHEET)
@@ -109,8 +110,15 @@ class Run:
         self._report([done for _item, done in good])
         return 1 if self._failed else 0
 
-    def _list(self, folder: Path) -> None:
-        degrade_recipes.save(folder, [done.line for done in self._done if done.line])
+    def _list(self, folder: Path, more: Iterable[str]) -> None:
+        degrade_recipes.save(folder, [*(done.line for done in self._done if done.line), *more])
+
+    def _untold(self) -> Iterator[str]:
+        """Lines of results that were written before the run ended, but not told about any more."""
+        told = {done.stem for done in self._done}
+        for item in self._items:
+            if item.stem not in told and (line := degrade_recipes.line_in(item.target(LQ))):
+                yield line
 
     def _take(self, done: Done) -> None:
         if done.code in _GENERAL:
