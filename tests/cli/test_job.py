@@ -7,8 +7,8 @@ import pytest
 
 from bsrgan_backend.cli import upscale
 from bsrgan_backend.cli.batch import Item
+from bsrgan_backend.cli.commands import parser
 from bsrgan_backend.cli.job import Wanted, check_size, prepare
-from bsrgan_backend.cli.main import parser
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging.pictures import Picture, write_picture
 from support.cli_pictures import picture

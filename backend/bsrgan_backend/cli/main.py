@@ -1,36 +1,14 @@
-"""The command `gimp-bsrgan`: which family of commands was asked for, and how a failure is told.
+"""The command `gimp-bsrgan`, before anything else is imported.
 
 Exit status: 0 success, 1 failure (one sentence on stderr), 2 wrong usage, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
-
-from bsrgan_backend.cli import bench, degrade, language, models, serve, settings, status, upscale
-from bsrgan_backend.cli.failure import Failure, sentence_of
-from bsrgan_backend.cli.language import _
-from bsrgan_wire import __version__
-from bsrgan_wire.language import translated
-
-COMMANDS = (upscale, degrade, serve, status, models, settings, bench)
-DEBUG_VARIABLE = "GIMP_BSRGAN_DEBUG"
-
-
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
-    whole = argparse.ArgumentParser(
-        prog="gimp-bsrgan",
-        description=_("Enlarge pictures with a trained network, in the daemon that the GIMP plug-in uses."),
-    )
-    whole.add_argument("--version", action="version", version=f"gimp-bsrgan {__version__}")
-    commands = whole.add_subparsers(metavar="COMMAND", required=True)
-    for family in COMMANDS:
-        family.add_parsers(commands)
-    return whole
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,29 +20,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    language.use_everywhere()
-    asked = parser().parse_args(arguments)
+    is_quiet = _end_at_ctrl_c()
+    _replace_closed_streams()
+    from bsrgan_backend.cli import commands
+
+    if is_quiet:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return commands.run(arguments)
+
+
+def _end_at_ctrl_c() -> bool:
+    """End at Ctrl-C without a word: an exception in the middle of an import would be told as a traceback."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return False
     try:
-        status_: int = asked.run(asked)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _failed(_("Stopped."), 130)
-    except BrokenPipeError:
-        # The reader of a pipe has left; Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except Failure as error:
-        return _failed(str(error), error.status)
-    except Exception as error:
-        if os.environ.get(DEBUG_VARIABLE):
-            raise
-        return _failed(sentence_of(error), 1)
-    return status_
+        signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(130))
+    except ValueError:  # not in the first thread
+        return False
+    return True
 
 
-def _failed(sentence: str, status_: int) -> int:
-    print(f"gimp-bsrgan: {translated(sentence)}", file=sys.stderr)
-    return status_
+def _replace_closed_streams() -> None:
+    """Write to nowhere what the caller has closed; in order, so that files opened later get no number of these."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
 if __name__ == "__main__":
