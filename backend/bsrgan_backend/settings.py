@@ -244,9 +244,9 @@ def write_setting(root: Path, name: str, value: str) -> Value:
     except ValueError as error:
         raise ValueError(f"{name} {error}.") from None
     path = settings_file(root)
-    old = path.read_text("utf-8") if path.exists() else ""
-    new = _replaced(old, name, parsed)
     try:
+        old = path.read_text("utf-8") if path.exists() else ""
+        new = _replaced(old, name, parsed)
         agrees = tomllib.loads(new).get(name) == parsed
     except ValueError:
         agrees = False

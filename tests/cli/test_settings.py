@@ -40,3 +40,11 @@ def test_a_bad_value_is_refused_with_a_sentence(bare):
 def test_unknown_names_are_wrong_usage(bare, arguments):
     """A setting that does not exist is status 2."""
     assert bare("settings", *arguments).returncode == 2
+
+
+def test_a_file_that_is_no_text_is_told(bare):
+    """A settings file that is no UTF-8 is named with what to do, and stays as it is."""
+    bare.root.mkdir()
+    (bare.root / "settings.toml").write_bytes(b"tile = 3 # \xff\n")
+    assert "settings.toml is not valid TOML" in bare.fails("settings", "set", "tile", "5")
+    assert (bare.root / "settings.toml").read_bytes() == b"tile = 3 # \xff\n"
