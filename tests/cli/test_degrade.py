@@ -168,6 +168,16 @@ def test_lines_of_earlier_runs_stay(degrade, photo, tmp_path):
     assert [(line["file"], line["request"]["seed"]) for line in lines] == [("b_LQ.png", 2), ("photo_LQ.png", 3)]
 
 
+def test_lines_that_are_no_text_stay(degrade, photo):
+    """Bytes that are no UTF-8 in the list of earlier runs are kept as they are."""
+    degrade.out.mkdir()
+    (degrade.out / "recipes.jsonl").write_bytes(b"\xff\xfe no text\n\n[1]\n")
+    degrade(photo)
+    lines = (degrade.out / "recipes.jsonl").read_bytes().splitlines()
+    assert lines[:3] == [b"\xff\xfe no text", b"", b"[1]"]
+    assert json.loads(lines[3])["file"] == "photo_LQ.png"
+
+
 def test_steps_of_ones_own(degrade, photo, tmp_path):
     """--steps runs exactly these steps."""
     file = tmp_path / "steps.json"

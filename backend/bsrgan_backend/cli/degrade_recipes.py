@@ -81,15 +81,16 @@ def save(folder: Path, lines: Iterable[str]) -> None:
     Raises:
         BackendError: the file cannot be written; it is as it was.
     """
-    new = {str(json.loads(line)["file"]): line for line in lines}
+    new = {str(json.loads(line)["file"]): line.encode("ascii") for line in lines}
     if not new:
         return
     path = folder / FILE_NAME
-    earlier = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    # As bytes: what is no text, or no line of ours, stays as it is.
+    earlier = path.read_bytes().splitlines() if path.exists() else []
     kept = [line for line in earlier if _file_of(line) not in new]
     part = path.with_name(f".{FILE_NAME}.part")
     try:
-        part.write_text("\n".join([*kept, *new.values(), ""]), encoding="utf-8")
+        part.write_bytes(b"\n".join([*kept, *new.values(), b""]))
         part.replace(path)
     except OSError as error:
         raise writing.failure(error, path) from None
@@ -98,7 +99,7 @@ def save(folder: Path, lines: Iterable[str]) -> None:
             part.unlink()
 
 
-def _file_of(line: str) -> str | None:
+def _file_of(line: str | bytes) -> str | None:
     try:
         values = json.loads(line)
     except ValueError:
