@@ -73,6 +73,15 @@ def test_alpha_without_transparency_may_become_a_jpeg(tmp_path, dtype):
     assert (tmp_path / "x.jpg").read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("command", ["upscale", "degrade"])
+def test_damaged_tiffs_are_one_sentence(bare, tmp_path, command):
+    """What the reader of TIFF logs is not shown beside the sentence."""
+    (tmp_path / "a.tif").write_bytes(b"II*\x00" + bytes(8))
+    done = bare(command, tmp_path / "a.tif", "-d", tmp_path / "out")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
 def params(*options):
     """The params of a command line."""
     return upscale._params(parser().parse_args(["upscale", "a.png", "-o", "b.png", *options]))
