@@ -34,6 +34,17 @@ def test_stop_without_a_daemon_is_no_failure(bare):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_stop_with_a_damaged_address_file_says_what_to_do(bare):
+    """Where the daemon's file says nothing, the process is to be ended; to stop the daemon is what was tried."""
+    (bare.root / "state").mkdir(parents=True)
+    file = bare.root / "state/daemon.json"
+    file.write_bytes(b"{")
+    file.chmod(0o600)
+    sentence = bare.fails("stop")
+    assert "end the process" in sentence
+    assert "stop the daemon" not in sentence
+
+
 def test_serve_runs_until_stop(bare):
     """A daemon started by hand answers, and stop ends its process with status 0 and no file left."""
     daemon = bare.start("serve", "--log-level", "warning")

@@ -95,12 +95,20 @@ def run_stop(_asked: argparse.Namespace) -> int:
     """Stop the daemon and wait until it is gone; success when none runs.
 
     Raises:
-        Failure: it is still there after a while.
+        Failure: it is still there after a while, or its address file cannot be used.
     """
     file = places.rendezvous_file(places.prefix())
     if not file.exists():
         return 0
-    address = rendezvous.read(file)
+    try:
+        address = rendezvous.read(file)
+    except DaemonUnreachable:
+        if not file.exists():
+            return 0
+        raise Failure(
+            f"The daemon's address file {file} cannot be used, so the daemon cannot be asked to stop; "
+            "end the process 'gimp-bsrgan serve' if there is one, and delete the file."
+        ) from None
     try:
         with Client.connect(address, name=NAME, timeout_s=CONNECT_S) as client:
             client.shutdown()
