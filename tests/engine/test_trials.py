@@ -82,3 +82,43 @@ def test_a_wanted_end_is_no_crash(tmp_path: Path) -> None:
 def test_no_marker_is_no_crash(tmp_path: Path) -> None:
     """Without a file there is nothing to remember."""
     assert not trials.crashed(tmp_path / "trial")
+
+
+def test_a_folder_that_cannot_be_written_keeps_nobody_from_working(tmp_path: Path) -> None:
+    """Where no marker can be made, the work is done without one."""
+    marker = tmp_path / "missing" / "trial"
+    with trials.guarded(marker):
+        assert not trials.crashed(marker)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_marker_of_another_process_is_left_alone(tmp_path: Path) -> None:
+    """Two that try the same do not disturb one another: a crash of the first one counts after the second one's end."""
+    marker = tmp_path / "trial"
+    with holding(marker) as process:
+        with trials.guarded(marker):
+            pass
+        assert marker.exists()
+        process.send_signal(signal.SIGSEGV)
+        process.communicate()
+    assert trials.crashed(marker)
+
+
+def test_a_marker_that_another_process_removes_meanwhile_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of another trial between opening and locking leaves this one with a marker all the same."""
+    marker = tmp_path / "trial"
+    lock, asked = trials._lock, []
+
+    def overtaken(descriptor: int) -> bool:
+        asked.append(descriptor)
+        if len(asked) == 1:
+            marker.unlink()
+        return lock(descriptor)
+
+    monkeypatch.setattr(trials, "_lock", overtaken)
+    with trials.guarded(marker):
+        assert marker.exists()
+        assert len(asked) == 2
+    assert not marker.exists()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import logging
 import os
 import sys
 import time
@@ -21,24 +22,31 @@ MARKER_LIFE_S = 24 * 3600.0
 
 _STDERR = 2
 _active: set[Path] = set()
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
 def guarded(marker: Path) -> Iterator[None]:
-    """Hold a marker while something runs that may take the process down; Python exceptions remove it too."""
-    descriptor = os.open(marker, os.O_RDWR | os.O_CREAT, 0o600)
+    """Hold a marker while something runs that may take the process down; Python exceptions remove it too.
+
+    Where the folder cannot be written, or another process holds the marker, it runs all the same.
+    """
+    descriptor = _held(marker)
+    if descriptor is None:
+        yield
+        return
     try:
-        _lock(descriptor)
-        os.ftruncate(descriptor, 0)
-        os.utime(marker)
         _active.add(marker)
         with _last_words(descriptor):
             yield
     finally:
-        os.close(descriptor)
         _active.discard(marker)
-        with contextlib.suppress(OSError):
-            marker.unlink(missing_ok=True)
+        # Before the lock goes: afterwards it may be another process's. Only Windows keeps files that are open.
+        if sys.platform != "win32":
+            _remove(marker)
+        os.close(descriptor)
+        if sys.platform == "win32":
+            _remove(marker)
 
 
 def crashed(marker: Path) -> bool:
@@ -57,8 +65,41 @@ def crashed(marker: Path) -> bool:
 def abandon() -> None:
     """Remove this process's markers; to be called, from any thread, before it ends itself on purpose."""
     for marker in tuple(_active):
-        with contextlib.suppress(OSError):
-            marker.unlink(missing_ok=True)
+        _remove(marker)
+
+
+def _held(marker: Path) -> int | None:
+    """An empty marker of this process, open and locked, or None where there can be none: the work is done without."""
+    while True:
+        try:
+            descriptor = os.open(marker, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            _log.info("tried without a marker: %s", error)
+            return None
+        if not _lock(descriptor):
+            # Another process tries the same, and the marker is its own.
+            os.close(descriptor)
+            return None
+        if _is_there(descriptor, marker):
+            os.ftruncate(descriptor, 0)
+            return descriptor
+        # The process that held it has removed it meanwhile.
+        os.close(descriptor)
+
+
+def _is_there(descriptor: int, marker: Path) -> bool:
+    """Whether a file that is open is still the one in the folder."""
+    if sys.platform == "win32":
+        return True
+    try:
+        return os.path.samestat(os.fstat(descriptor), marker.stat())
+    except OSError:
+        return False
+
+
+def _remove(marker: Path) -> None:
+    with contextlib.suppress(OSError):
+        marker.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
