@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bsrgan_backend.engine import staging
-from bsrgan_backend.engine.engine import Stopped, unshuffled
+from bsrgan_backend.engine.engine import TOO_LITTLE_MEMORY, Stopped, unshuffled
 from bsrgan_backend.engine.winograd import blas, convolution, network, run, tail
 from bsrgan_backend.engine.winograd.transforms import EXACT, FAST
 from bsrgan_backend.errors import BackendError
@@ -166,6 +166,24 @@ def test_memory_that_runs_out_at_any_moment_leaves_no_half_result(small, monkeyp
         if next(count) <= failing:
             break
     assert {None, MemoryError} <= outcomes
+
+
+def test_a_sink_without_memory_is_given_no_strip_twice(small):
+    """Memory that a sink runs out of is told as such: what it has taken in part cannot be given again."""
+    image = noise(90, 40)
+    plan = replace(planned(small, image, 2), band_units=4)
+    given = []
+
+    def take(first, _strip):
+        given.append(first)
+        if len(given) == 2:
+            raise MemoryError
+
+    with pytest.raises(BackendError) as failed:
+        run.Runner(small).run(plan, unshuffled(image, 1), image.shape[:2], take, lambda *_: None, lambda: False, None)
+    assert failed.value.code == "HOST_OOM"
+    assert failed.value.text == TOO_LITTLE_MEMORY
+    assert given == sorted(set(given))
 
 
 def test_plans_come_fastest_first_and_know_their_memory():

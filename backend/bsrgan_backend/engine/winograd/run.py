@@ -347,5 +347,12 @@ class _Picture:
             if not is_finite(strip):
                 raise BackendError("MODEL_LOAD", NO_NUMBERS)
             if strip.size:
-                self._sink(first, strip)
+                self._give(first, strip)
             self._delivered += 1
+
+    def _give(self, first: int, strip: Array) -> None:
+        try:
+            self._sink(first, strip)
+        except MemoryError as error:
+            # The sink may have taken a part: fewer threads would begin with the same strip again.
+            raise BackendError("HOST_OOM", TOO_LITTLE_MEMORY, f"in the sink: {error}") from error
