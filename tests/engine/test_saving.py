@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +97,19 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, tiny: Weights, monkeypa
         saving.prepare(tiny, tmp_path)
     assert failed.value.code == "DISK_FULL"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_has_left_is_removed(saved: Path, tiny: Weights) -> None:
+    """Half-written folders of an hour ago go with the next load, also if it writes nothing; one at work stays."""
+    for parent in (saved.parent, saved):
+        for name, age_s in ((".new-old", 4000), (".new-young", 60)):
+            (parent / name).mkdir()
+            (parent / name / "tail.pdiparams").write_bytes(b"half")
+            os.utime(parent / name, (time.time() - age_s,) * 2)
+    saving.prepare(tiny, saved.parent)
+    saving.grouped(tiny, saved, "singles")
+    for parent in (saved.parent, saved):
+        assert [path.name for path in parent.glob(".new-*")] == [".new-young"]
 
 
 def test_a_faster_process_wins(saved: Path, tiny: Weights, monkeypatch: pytest.MonkeyPatch) -> None:

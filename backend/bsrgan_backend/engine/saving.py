@@ -20,6 +20,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +43,12 @@ FORMAT = 7
 
 CHECK_SIZE = (12, 17)
 """Height and width of the self-check's image after unshuffling: no multiple of a vector's width."""
+
+_STAGED = ".new-"
+"""How the name of a folder begins that is being written."""
+
+_STAGED_LIFE_S = 3600.0
+"""Nobody writes that long: programs take seconds."""
 
 _log = logging.getLogger(__name__)
 Array = npt.NDArray[np.float32]
@@ -88,6 +95,7 @@ def grouped(weights: Weights, folder: Path, name: str) -> Path:
 
 def _kept(folder: Path, write: Callable[[Path], None]) -> Path:
     """The folder itself, with sound files in it: as they are, or written into an empty folder that takes its place."""
+    _sweep(folder.parent)
     if is_sound(folder):
         return folder
     if folder.exists():
@@ -127,9 +135,17 @@ def reference(folder: Path) -> tuple[Array, Array, Array]:
         return saved["image"], saved["features"], saved["result"]
 
 
+def _sweep(root: Path) -> None:
+    """Delete what a process that was killed while it wrote has left behind; the next one to look may write nothing."""
+    for staged in root.glob(f"{_STAGED}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - staged.stat().st_mtime > _STAGED_LIFE_S:
+                shutil.rmtree(staged, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def _staging(root: Path) -> Iterator[Path]:
-    staged = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
+    staged = Path(tempfile.mkdtemp(prefix=_STAGED, dir=root))
     try:
         yield staged
     finally:
