@@ -262,6 +262,52 @@ def test_a_spool_is_used_where_memory_is_too_little(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_leaves_the_picture_to_fewer_threads_in_memory(
+    wide: Weights, tiled: paddle_engine.PaddleEngine, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the file finds no room, what fits into memory runs, and only one file is tried."""
+    loaded = processor.ProcessorEngine(wide, tiled, saving.prepare(wide, cache), tmp_path / "missing")
+    image = noise(200, 40)
+    whole = upscaled(loaded, image, memory_budget_bytes=MUCH)
+    needs = {(plan.threads, plan.spooled): plan.need_bytes for plan in loaded.plans(image, MUCH)}
+    budget = max(needs[2, True], needs[1, False])
+    tried: list[tuple[int, bool]] = []
+    real = run.Runner.run
+
+    def noted(runner: run.Runner, plan: run.Plan, *arguments: object) -> bool:
+        tried.append((plan.threads, plan.spooled))
+        return real(runner, plan, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run.Runner, "run", noted)
+    assert np.array_equal(upscaled(loaded, image, memory_budget_bytes=budget), whole)
+    assert tried == [(2, True), (1, False)]
+
+
+def test_a_full_disk_is_told_where_nothing_fits_into_memory(
+    wide: Weights, tiled: paddle_engine.PaddleEngine, cache: Path, tmp_path: Path
+) -> None:
+    """A budget that nothing but a file would do for is one sentence about the disk, not about memory."""
+    image = noise(200, 40)
+    loaded = processor.ProcessorEngine(wide, tiled, saving.prepare(wide, cache), tmp_path / "missing")
+    budget = min(plan.need_bytes for plan in loaded.plans(image, MUCH))
+    with pytest.raises(BackendError) as failed:
+        upscaled(loaded, image, memory_budget_bytes=budget)
+    assert failed.value.code == "DISK_FULL"
+
+
+def test_a_full_disk_of_the_sink_ends_the_picture(rows: processor.ProcessorEngine) -> None:
+    """What the sink says of its own disk is not taken for the spool's: no other plan begins again."""
+    taken: list[int] = []
+
+    def full(first: int, _strip: Array) -> None:
+        taken.append(first)
+        raise BackendError("DISK_FULL", "The result's disk is full.")
+
+    with pytest.raises(BackendError, match="result's disk"):
+        rows.upscale(noise(40, 50), full, lambda *_: None, lambda: False)
+    assert taken == [0]
+
+
 def test_memory_that_came_short_is_told_and_the_result_is_whole(
     rows: processor.ProcessorEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -183,19 +183,28 @@ class ProcessorEngine:
         rows = self._rows(which)
         # The kernels are there by now, so what is free is what the picture may take.
         budget = memory_budget_bytes or int(host.available_memory_bytes() * engine.MEMORY_SHARE)
+        full: run.SpoolFull | None = None
         for plan in self.plans(image, budget, which):
             if rows is None:
                 break
+            if full and plan.spooled:
+                continue
             try:
                 values = engine.unshuffled(image, self.architecture.unshuffle)
                 size = image.shape[:2]
                 is_short = rows.run(plan, values, size, sink, on_progress, should_stop, self._spool)
+            except run.SpoolFull as error:
+                # Fewer threads may do without a file.
+                _log.warning("no room in the spool: %s", error)
+                full = error
             except MemoryError as error:
                 _log.warning("memory ran short with %d threads: %s", plan.threads, error)
                 self.add_notes((engine.SMALLER_PIECES,))
             else:
                 self.add_notes((engine.SMALLER_PIECES,) if is_short else ())
                 return
+        if full is not None:
+            raise full
         self._tiled.upscale(
             image,
             sink,

@@ -37,6 +37,10 @@ KEPT_BYTES = 256_000_000
 """What a preview took is kept: what its pixels go through afterwards would wait for memory otherwise."""
 
 
+class SpoolFull(BackendError):
+    """The features find no room in a file; nothing has been computed."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a picture runs.
@@ -176,8 +180,9 @@ class Runner:
         Raises:
             MemoryError: nothing has been given to the sink.
             Stopped: `should_stop` said so.
-            BackendError: DISK_FULL; MODEL_LOAD when the result is not finite; HOST_OOM when not even one thread has
-                memory for the rest of the picture.
+            SpoolFull: the disk has no room for a spooled plan.
+            BackendError: MODEL_LOAD when the result is not finite; HOST_OOM when not even one thread has memory for the
+                rest of the picture, or the sink has none.
         """
         one = _Picture(self._network, plan, size, sink, on_progress, should_stop)
         with self._first(), blas.one_thread(), _returned_memory(plan.need_bytes):
@@ -243,6 +248,14 @@ def _return_memory(size: int) -> None:
         host.return_memory()
 
 
+def _room(crew: Crew, shape: tuple[int, ...], folder: Path | None) -> tuple[Array, Array]:
+    """For features, and for those that a stage keeps."""
+    try:
+        return crew.allocate(shape, folder), crew.allocate(shape, folder)
+    except BackendError as error:
+        raise SpoolFull(error.code, error.text, error.detail) from error
+
+
 def _no_sink(_first: int, _rows: Array) -> None:
     """Of a run without a result."""
 
@@ -284,8 +297,7 @@ class _Picture:
         self._stop_here()
         self._report(0.0, 0)
         shape = (plan.layout.units, *plan.layout.shape(architecture.features))
-        folder = spool if plan.spooled else None
-        features, kept = (crew.allocate(shape, folder) for _ in range(2))
+        features, kept = _room(crew, shape, spool if plan.spooled else None)
         crew.run(Trunk(self._network, plan.layout, image[0], features, kept))
         return features
 
