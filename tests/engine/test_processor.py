@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from bsrgan_backend.engine.winograd.bands import Bands
 from bsrgan_backend.engine.winograd.crew import Task
 from bsrgan_backend.engine.winograd.helpers import Team
 from bsrgan_backend.engine.winograd.network import DENSE_BLOCKS
+from bsrgan_backend.engine.winograd.run import _Picture
 from bsrgan_backend.engine.winograd.transforms import EXACT, FAST, Scheme
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import synthetic
@@ -490,6 +492,63 @@ def test_a_preview_in_another_precision_holds_the_picture_back(rows: processor.P
     rows.upscale(large, lambda _, one: strips.append(one), lambda *_: None, should_stop, precision="exact")
     assert np.array_equal(within[0], alone)
     assert np.array_equal(np.concatenate(strips), whole)
+
+
+class Watched:
+    """A crew at work elsewhere, as it is held back."""
+
+    threads = 1
+
+    def __init__(self) -> None:
+        self.holds = 0
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Count those who hold it."""
+        self.holds += 1
+        yield
+        self.holds -= 1
+
+
+def test_a_preview_by_tiles_holds_the_picture_back(
+    rows: processor.ProcessorEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Paddle works on a small picture, also while another one runs by rows within that, a large one waits."""
+    crew = Watched()
+    rows._crews.append(crew)  # type: ignore[arg-type]
+    seen: list[int] = []
+    image = noise(8, 9)
+    real = rows.tiled.upscale
+
+    def tiled(*arguments: Any, **named: Any) -> None:
+        seen.append(crew.holds)
+        upscaled(rows, image)
+        seen.append(crew.holds)
+        real(*arguments, **named)
+
+    monkeypatch.setattr(rows.tiled, "upscale", tiled)
+    plans = rows.plans
+    monkeypatch.setattr(rows, "plans", lambda given, *rest: [] if given is not image else plans(given, *rest))
+    upscaled(rows, noise(5, 6))
+    assert seen == [1, 1]
+    assert crew.holds == 0
+    assert rows._crews == [crew]
+
+
+def test_the_trials_hold_the_picture_back(rows: processor.ProcessorEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a job asks for while another is at work is measured without that one: by Paddle and by rows."""
+    crew = Watched()
+    rows._crews.append(crew)  # type: ignore[arg-type]
+    seen: list[int] = []
+    monkeypatch.setattr(precision, "is_possible", lambda _engine: True)
+    monkeypatch.setattr(precision, "remembered", lambda *_: seen.append(crew.holds) or precision.Trial(60.0, 1.0))
+    upscaled(rows, noise(5, 6), precision="fast")
+    real = _Picture.trunk
+    monkeypatch.setattr(_Picture, "trunk", lambda *given: seen.append(crew.holds) or real(*given))
+    rows.first_blocks(np.zeros((1, 3, 8, 9), np.float32), "exact", 1)()
+    assert set(seen) == {1}
+    assert len(seen) > 2
+    assert crew.holds == 0
 
 
 def test_fast_kernels_without_memory_leave_the_picture_to_paddle(

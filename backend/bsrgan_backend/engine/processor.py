@@ -205,16 +205,17 @@ class ProcessorEngine:
                 return
         if full is not None:
             raise full
-        self._tiled.upscale(
-            image,
-            sink,
-            on_progress,
-            should_stop,
-            # No more than there is: a budget beyond that may be what the rows have failed with.
-            memory_budget_bytes=min(budget, int(host.available_memory_bytes() * engine.MEMORY_SHARE)),
-            tile=tile,
-            precision=which,
-        )
+        with run.held(self._crews):
+            self._tiled.upscale(
+                image,
+                sink,
+                on_progress,
+                should_stop,
+                # No more than there is: a budget beyond that may be what the rows have failed with.
+                memory_budget_bytes=min(budget, int(host.available_memory_bytes() * engine.MEMORY_SHARE)),
+                tile=tile,
+                precision=which,
+            )
 
     def fitting(self, image: Array, wanted: str, budget_bytes: int | None, tile: int | None = None) -> str:
         """As `PaddleEngine.fitting`: exact rows need less than bfloat16 does.
@@ -261,7 +262,9 @@ class ProcessorEngine:
         return self._is_bfloat16
 
     def _verdict(self, asked: str) -> precision.Verdict:
-        return precision.choose(_Contest(self), asked, self._folder, self._tiled.facts.engine, ASKED_GAIN)
+        # A job may be the first one to ask, from within another picture.
+        with run.held(self._crews):
+            return precision.choose(_Contest(self), asked, self._folder, self._tiled.facts.engine, ASKED_GAIN)
 
 
 class _Contest(precision.Staged):

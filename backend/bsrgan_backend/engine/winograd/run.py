@@ -151,7 +151,7 @@ class Runner:
     def shortened(self, blocks: int) -> Runner:
         """The same with the first RRDBs only, for measurements."""
         few = replace(self._network, dense=self._network.dense[: DENSE_BLOCKS * blocks])
-        return Runner(few, helpers=self._helpers)
+        return Runner(few, self._crews, self._helpers)
 
     def run(
         self,
@@ -185,7 +185,7 @@ class Runner:
                 rest of the picture, or the sink has none.
         """
         one = _Picture(self._network, plan, size, sink, on_progress, should_stop)
-        with self._first(), blas.one_thread(), _returned_memory(plan.need_bytes):
+        with held(self._crews), blas.one_thread(), _returned_memory(plan.need_bytes):
             with self._crew(plan.threads, one.look_at_trunk, plan) as crew:
                 features = one.trunk(crew, image, spool)
             threads = plan.threads
@@ -206,18 +206,10 @@ class Runner:
     def features(self, plan: Plan, image: Array) -> Array:
         """The trunk alone: (1, C·u², H, W) unshuffled → (1, nf, H, W)."""
         one = _Picture(self._network, plan, image.shape[2:], _no_sink, _no_progress, lambda: False)
-        with self._first(), blas.one_thread(), self._crew(plan.threads, one.look_at_trunk, plan) as crew:
+        with held(self._crews), blas.one_thread(), self._crew(plan.threads, one.look_at_trunk, plan) as crew:
             units = one.trunk(crew, image, None)
         rows = np.concatenate([plan.layout.unpack(unit, number) for number, unit in enumerate(units)])
         return np.ascontiguousarray(rows.transpose(2, 0, 1)[np.newaxis])
-
-    @contextlib.contextmanager
-    def _first(self) -> Iterator[None]:
-        """Hold back the picture in whose `should_stop` this one runs: somebody waits for this one."""
-        with contextlib.ExitStack() as held:
-            for crew in self._crews:
-                held.enter_context(crew.paused())
-            yield
 
     @contextlib.contextmanager
     def _crew(self, threads: int, check: Callable[[Crew], None], plan: Plan) -> Iterator[Crew]:
@@ -232,6 +224,23 @@ class Runner:
             yield crew
         finally:
             self._crews.remove(crew)
+
+
+@contextlib.contextmanager
+def held(crews: list[Crew]) -> Iterator[None]:
+    """Hold back the pictures in whose `should_stop` this one runs: somebody waits for this one.
+
+    Meanwhile the list is empty: a picture within this one must not let go what is held already.
+    """
+    waiting = crews[:]
+    crews.clear()
+    try:
+        with contextlib.ExitStack() as pauses:
+            for crew in waiting:
+                pauses.enter_context(crew.paused())
+            yield
+    finally:
+        crews[:0] = waiting
 
 
 @contextlib.contextmanager
