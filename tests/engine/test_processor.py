@@ -52,8 +52,9 @@ def prefer(monkeypatch: pytest.MonkeyPatch, way: str) -> list[str]:
     """Let the trial of rows and tiles end with a way; the list gets a word whenever it is asked."""
     asked: list[str] = []
 
-    def choose(_path: Path, candidates: tuple[str, ...], *_rest: object, rounds: int) -> str:
+    def choose(_path: Path, candidates: tuple[str, ...], *_rest: object, rounds: int, is_shared: bool) -> str:
         assert candidates == (processor.TILES, processor.ROWS)
+        assert is_shared
         asked.append(way)
         return way
 
@@ -117,7 +118,7 @@ def test_the_trial_measures_and_is_remembered(wide: Weights, tmp_path: Path, mon
     measured: list[str] = []
 
     def timed(_call: Callable[[], object], _finish: object) -> float:
-        way = (processor.TILES, processor.ROWS)[len(measured) // 2 % 2]
+        way = (processor.TILES, processor.ROWS)[len(measured) % 2]
         measured.append(way)
         return seconds[way]
 
@@ -125,7 +126,7 @@ def test_the_trial_measures_and_is_remembered(wide: Weights, tmp_path: Path, mon
     seconds[processor.TILES] = 2.0
     for _again in range(2):
         assert isinstance(processor.load(wide, tmp_path, threads=2), processor.ProcessorEngine)
-        assert measured == [processor.TILES] * 2 + [processor.ROWS] * 2
+        assert measured == [processor.TILES, processor.ROWS] * 2
     # Another number of threads is another trial.
     seconds[processor.ROWS] = 3.0
     assert isinstance(processor.load(wide, tmp_path, threads=1), paddle_engine.PaddleEngine)
@@ -143,7 +144,9 @@ def test_the_trial_gives_every_thread_the_same_work(threads: int, cache: Path, m
         tried.append((count, image.shape))
         return lambda: image
 
-    def choose(_path: Path, _ways: object, prepared: Callable[[str], object], *_rest: object, rounds: int) -> str:
+    def choose(
+        _path: Path, _ways: object, prepared: Callable[[str], object], *_rest: object, rounds: int, is_shared: bool
+    ) -> str:
         assert rounds > 0
         prepared(processor.ROWS)
         return processor.TILES

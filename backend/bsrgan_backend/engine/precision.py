@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bsrgan_backend.engine import host
+from bsrgan_backend.engine import host, ways
 from bsrgan_backend.engine.engine import Facts, Network, trunk
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.weights import Architecture
@@ -32,9 +32,6 @@ LEAST_GAIN = 1.75
 """How many times as fast it must be."""
 
 NO_BFLOAT16 = "This processor has no bfloat16 arithmetic, so the exact precision is used."
-
-SLOW_LIFE_S = 24 * 3600.0
-"""A trial that fast lost by its time only is repeated after this: the machine may have been busy."""
 
 _SIDE = 96
 _REPEAT = 3
@@ -163,10 +160,7 @@ def remembered(network: Candidate, folder: Path) -> Trial:
     if known is not None:
         return known
     trial = measure(network)
-    try:
-        path.write_text(json.dumps(asdict(trial)), encoding="utf-8")
-    except OSError:
-        _log.info("the outcome of the trial cannot be remembered")
+    ways.remember(path, asdict(trial))
     return trial
 
 
@@ -175,11 +169,10 @@ def _read(path: Path) -> Trial | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         trial = Trial(float(values["decibels"]), float(values["gain"]))
-        age_s = time.time() - path.stat().st_mtime
+        is_only_slow = trial.decibels >= LEAST_DB and not trial.passes()
+        return None if is_only_slow and ways.is_old(path) else trial
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    is_only_slow = trial.decibels >= LEAST_DB and not trial.passes()
-    return None if is_only_slow and age_s > SLOW_LIFE_S else trial
 
 
 def measure(network: Candidate) -> Trial:

@@ -337,7 +337,9 @@ def _faster(rows: ProcessorEngine) -> paddle_engine.PaddleEngine | ProcessorEngi
     def prepared(way: str) -> Callable[[], Array]:
         return tiles if way == TILES else rows.first_blocks(image, "exact", count)
 
-    way = ways.choose(path, (TILES, ROWS), prepared, lambda found: found, lambda: None, rounds=_TRIAL_ROUNDS)
+    way = ways.choose(
+        path, (TILES, ROWS), prepared, lambda found: found, lambda: None, rounds=_TRIAL_ROUNDS, is_shared=True
+    )
     return rows if way == ROWS else tiled
 
 
