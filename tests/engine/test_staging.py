@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bsrgan_backend.engine import grids, planning, staging
+from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models.synthetic import BSRGAN
 
 ROUND = 1.02
@@ -48,6 +49,16 @@ def test_the_next_stage_works_in_the_memory_of_the_one_before():
         tracemalloc.stop()
     assert (features == 2).all()
     assert peak <= 1.1 * grid.largest_px * features.shape[0] * 4
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [(1, "1 MB"), (61_440_000, "62 MB"), (10**9, "1.0 GB"), (5 * 10**9, "5.0 GB")]
+)
+def test_a_full_disk_says_how_much_is_missing(tmp_path, size, said):
+    """The sentence never says that nothing is needed."""
+    with pytest.raises(BackendError, match=f"needs {said} there") as failed:
+        staging.reserve(size, tmp_path / "missing")
+    assert failed.value.code == "DISK_FULL"
 
 
 def test_scratch_grows_and_keeps_its_largest():

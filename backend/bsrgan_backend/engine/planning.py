@@ -263,11 +263,12 @@ def _tail_arrays(grid: Grid, width: int, architecture: Architecture) -> int:
 
 def _too_little(need: int, budget: int) -> BackendError:
     text = (
-        f"The picture needs {_gigabytes(need)} of free memory and {_gigabytes(budget)} can be used; "
+        f"The picture needs {amount(need)} of free memory and {amount(budget)} can be used; "
         "close other programs or select a smaller area."
     )
     return BackendError("HOST_OOM", text, f"need {need}, budget {budget}")
 
 
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"
+def amount(size: int) -> str:
+    """Bytes as people are told of them."""
+    return f"{size / 1e9:.1f} GB" if size >= 10**9 else f"{math.ceil(size / 1e6)} MB"

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bsrgan_backend.engine.grids import Grid, Span, spans
+from bsrgan_backend.engine.planning import amount
 from bsrgan_backend.errors import BackendError
 
 Array = npt.NDArray[np.float32]
@@ -67,9 +68,7 @@ def reserve(size: int, folder: Path) -> BinaryIO:
             else:
                 file.truncate(size)
         except OSError as error:
-            text = (
-                f"The disk is too full for this picture, which needs {size / 1e9:.1f} GB there for a while; free some."
-            )
+            text = f"The disk is too full for this picture, which needs {amount(size)} there for a while; free some."
             raise BackendError("DISK_FULL", text, f"{error}") from error
         kept.pop_all()
     return file
