@@ -80,6 +80,7 @@ def test_options_that_contradict(degrade, photo, options, word):
         ('[{"step": "blur", "along": NaN}]', "not a number"),
         ('[{"step": "jpeg", "quality": 0}]', "quality"),
         ('[{"step": "jpeg", "speed": 4}]', "speed"),
+        ('[{"kind": "jpeg"}]', "Step 1 has no name"),
         ('{"step": "jpeg"}', "steps"),
         ("[]", "steps"),
         ('[{"step": "jpeg"', "JSON"),

@@ -460,6 +460,15 @@ def test_premultiplied_colour_above_its_alpha_becomes_full(tmp_path, dtype):
     assert read_picture(tmp_path / "a.tif").pixels.tolist() == expected
 
 
+def test_volumes_are_refused(tmp_path):
+    """The planes of a volume are not taken for channels, whatever their number."""
+    for planes in (3, 16):
+        values = noise(planes, 20, 20)
+        tifffile.imwrite(tmp_path / "a.tif", values, volumetric=True, photometric="minisblack")
+        with pytest.raises(BackendError, match="Volumes"):
+            read_picture(tmp_path / "a.tif")
+
+
 def test_tiff_resolution_in_centimetres(tmp_path):
     """Pixels per centimetre become pixels per inch."""
     tifffile.imwrite(tmp_path / "a.tif", noise(4, 4, 1)[..., 0], resolution=(100, 50), resolutionunit="centimeter")

@@ -126,9 +126,10 @@ def read_step(values: Any, number: int) -> Step:
     """
     values = write_step(values) if isinstance(values, Step) else values
     name = values.get("step") if isinstance(values, Mapping) else None
+    if name is None:
+        raise BackendError("BAD_PARAM", f"Step {number} has no name; the known steps are {', '.join(STEPS)}.")
     if not isinstance(name, str) or name not in STEPS:
-        shown = f"'{name}'" if name is not None else "without a name"
-        raise BackendError("BAD_PARAM", f"Step {number} is {shown}; the known steps are {', '.join(STEPS)}.")
+        raise BackendError("BAD_PARAM", f"Step {number} is '{name}'; the known steps are {', '.join(STEPS)}.")
     kind = STEPS[name]
     rest = {key: value for key, value in values.items() if key != "step"}
     return kind(**parameters.read(kind, rest, f"step {number} ({name})"))

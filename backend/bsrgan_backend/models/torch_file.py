@@ -161,11 +161,11 @@ def read_zip(content: bytes) -> dict[str, object]:
 def _read_archive(archive: zipfile.ZipFile, length: int) -> dict[str, object]:
     infos = {info.filename: info for info in archive.infolist()}
     root = _root(infos)
-    if len(infos) > _ENTRIES_MAX or sum(info.file_size for info in infos.values()) > length:
-        raise damaged("entries larger than the file")
     # torch stores and never packs, so a packed entry is somebody's trick or mistake.
     if any(info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size for info in infos.values()):
         raise refuse("This .pth file was packed again after it was saved; download the original file.")
+    if len(infos) > _ENTRIES_MAX or sum(info.file_size for info in infos.values()) > length:
+        raise damaged("entries larger than the file")
     order = archive.read(f"{root}byteorder").strip() if f"{root}byteorder" in infos else b"little"
     if order not in (b"little", b"big"):
         raise damaged("byte order")

@@ -102,7 +102,7 @@ def _interleaved(page: Any) -> Pixels:
         pixels = pixels[..., None]
     elif page.axes.startswith("S"):
         pixels = pixels.transpose(1, 2, 0)
-    if pixels.ndim != 3:
+    if pixels.ndim != 3 or page.imagedepth > 1:
         raise unreadable("Volumes cannot be worked on; save one plane of it first.")
     native: Pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
     return native
