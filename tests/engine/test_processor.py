@@ -105,6 +105,27 @@ def test_paddle_is_kept_where_the_trial_says_so(wide: Weights, cache: Path, monk
     assert loaded.facts.engine in predictors.ENGINES
 
 
+def test_kernels_that_only_a_trial_needed_are_gone(
+    rows: processor.ProcessorEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The helpers have none of them either, so the next picture has that room; without such kernels they go on."""
+
+    def verdict(which: str) -> Callable[[str], precision.Verdict]:
+        def choose(_asked: str) -> precision.Verdict:
+            rows.runner(which)
+            return precision.Verdict(is_fast=False)
+
+        return choose
+
+    monkeypatch.setattr(rows, "_verdict", verdict("exact"))
+    rows.settle("auto")
+    before = rows.helper_pids
+    assert before
+    monkeypatch.setattr(rows, "_verdict", verdict("fast"))
+    rows.settle("auto")
+    assert not any(Path(f"/proc/{pid}").exists() for pid in before)
+
+
 def test_small_nets_are_paddles_without_a_trial(tiny: Weights, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nets of few channels are not tried by rows."""
     asked = prefer(monkeypatch, processor.ROWS)

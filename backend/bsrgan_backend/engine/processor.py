@@ -123,9 +123,10 @@ class ProcessorEngine:
         else:
             self._usual = "fast" if asked == "fast" else "exact"
             wanted = {self._usual: self.runner(self._usual)}
-        # Kernels of the other precision may have been made for a trial, and are large.
+        # Kernels of the other precision may have been made for a trial, and are large, in the helpers too.
+        has_others = bool(self._runners.keys() - wanted.keys())
         self._runners = wanted
-        if not wanted:
+        if has_others:
             self._helpers.rest()
 
     def runner(self, which: str) -> run.Runner:
