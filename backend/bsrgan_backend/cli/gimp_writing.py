@@ -23,7 +23,7 @@ folders = [pathlib.Path(part) for part in Gimp.gimprc_query("plug-in-path").spli
 folders = [pathlib.Path(Gimp.directory()) / "plug-ins"] + folders
 home = next(one / "gimp-bsrgan" for one in folders if (one / "gimp-bsrgan" / "bsrgan_plugin").is_dir())
 sys.path[:0] = [str(home), str(home / "vendor")]
-from bsrgan_plugin import exchange, layers, outputs, pixel_file, placing
+from bsrgan_plugin import exchange, layers, origins, outputs, pixel_file, placing
 side, rows, status = {side}, 128, pathlib.Path("/proc/self/status")
 size = outputs.Size(side, side)
 file = pixel_file.PixelFile(size, 4)
@@ -36,11 +36,12 @@ image.insert_layer(layer, None, 0)
 part = outputs.Size(side // 4, side // 4)
 source = outputs.Source(part, part, 0, 0, outputs.Area(0, 0, side // 4, side // 4))
 placement = outputs.place(source, outputs.OutputMode.NEW_IMAGE, 4)
-pixels = layers.format_of(layer)
+origin = origins.Origin.of(layer, source)
+pixels = origin.pixels
 def plugin():
     layers.limit_cache()
     began = time.perf_counter()
-    incoming = exchange.Incoming(lambda _size: placing.Result(layer, source, placement, pixels, "bench"))
+    incoming = exchange.Incoming(lambda _size: placing.Result(origin, placement, "bench"))
     incoming.expect(size)
     for row in range(0, side, rows):
         incoming.take(row, rows, memoryview(file.rows(row, rows)))
