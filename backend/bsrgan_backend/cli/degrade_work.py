@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,6 @@ from bsrgan_backend.degradation.patches import cut, patch_corner
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging.pictures import Picture, read_picture
 from bsrgan_backend.imaging.pixels import Pixels
-
-# What it has to say about a damaged file is in our own sentence.
-logging.getLogger("tifffile").disabled = True
 
 _NOTE_BITS = "JPEG came last and works in 8 bits, so the result is an 8-bit PNG."
 _NOTE_FLOAT = "PNG has no floating-point pixels, so the result is written in 16 bits."

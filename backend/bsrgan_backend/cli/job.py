@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import signal
 import threading
 import time
@@ -25,9 +24,6 @@ from bsrgan_wire.client import Client, JobCancelled, JobRequest
 from bsrgan_wire.download import Sink
 from bsrgan_wire.messages import Message, Progress, State
 from bsrgan_wire.upload import Source
-
-# What it has to say about a damaged file is in our own sentence.
-logging.getLogger("tifffile").disabled = True
 
 USUAL_SCALE = 4
 _DTYPES = {"uint8": "u8", "uint16": "u16", "float32": "f32"}

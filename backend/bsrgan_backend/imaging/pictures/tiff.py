@@ -7,6 +7,7 @@ others (LZW, JPEG).
 from __future__ import annotations
 
 import io
+import logging
 import struct
 from typing import Any, BinaryIO
 
@@ -18,6 +19,9 @@ from PIL import Image, TiffImagePlugin
 from bsrgan_backend.imaging.pictures import modes, orientation
 from bsrgan_backend.imaging.pictures.picture import Picture, require_size, unreadable
 from bsrgan_backend.imaging.pixels import Pixels
+
+# What it has to say about a damaged file is in our own sentence.
+logging.getLogger("tifffile").disabled = True
 
 _MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _EXIF_IFD, _GPS_IFD, _ICC, _ORIENTATION = 34665, 34853, 34675, 274
