@@ -71,3 +71,27 @@ def test_scratch_grows_and_keeps_its_largest():
     assert np.shares_memory(large, again)
     assert not np.shares_memory(small, large)
     assert not np.shares_memory(again, scratch.array("band", 3, 5))
+
+
+def test_a_reserve_takes_the_half_where_the_whole_is_not_there(monkeypatch):
+    """Each part of the network starts with a reserve, however little an earlier part has left."""
+    taken, empty = [], np.empty
+
+    def short(values, dtype):
+        taken.append(values * 4)
+        if values * 4 > 30 << 20:
+            raise MemoryError
+        return empty(values, dtype)
+
+    reserve = staging.Reserve(20 << 20)
+    monkeypatch.setattr(staging.np, "empty", short)
+    reserve.renew()
+    assert taken == [], "it is still there"
+    reserve.release()
+    reserve.renew()
+    larger = staging.Reserve(100 << 20)
+    assert taken == [20 << 20, 100 << 20, 50 << 20, 25 << 20]
+    larger.release()
+    monkeypatch.setattr(staging.np, "empty", lambda *_: (_ for _ in ()).throw(MemoryError))
+    larger.renew()
+    larger.release()

@@ -264,9 +264,9 @@ class _Run:
         self._precision = precision
         self._on_progress = on_progress
         self._should_stop = should_stop
-        reserve = staging.Reserve(plan.need_bytes // 3)
+        self._reserve = staging.Reserve(plan.need_bytes // 3)
         self._shrinking = [
-            staging.Shrinking(margin, reserve, may_shrink=may_shrink)
+            staging.Shrinking(margin, self._reserve, may_shrink=may_shrink)
             for margin in (plan.method.margin, planning.JOIN_MARGIN, planning.TAIL_MARGIN)
         ]
         self._is_redone = False
@@ -334,6 +334,7 @@ class _Run:
         architecture = self._network.architecture
         factor = 2**architecture.doublings
         height, width = (side * architecture.scale for side in size)
+        self._reserve.renew()
         for rows in self._plan.tail.rows:
             first = rows.start * factor
             last = min(height, rows.stop * factor)

@@ -29,6 +29,9 @@ Stage = Callable[[Array, Span, Span], Array]
 SMALLEST_PX = 48 * 48
 """A tile of fewer pixels, margin included, that does not fit into memory is given up."""
 
+SMALLEST_RESERVE_BYTES = 4 << 20
+"""Less than what the smallest tiles take would not help them."""
+
 
 def allocate(shape: tuple[int, ...], folder: Path | None, spare: Path | None = None) -> Array:
     """Features without values: in memory, or in a file without a name inside `folder`.
@@ -103,12 +106,23 @@ class Reserve:
 
     An engine that fails in the middle keeps what it had got by then. Without a reserve nothing would be left for the
     smaller pieces.
+
+    Args:
+        size: bytes; where they are not there, the largest half, quarter and so on that is.
     """
 
     def __init__(self, size: int) -> None:
+        self._size = size
         self._space: Array | None = None
-        with contextlib.suppress(MemoryError):
-            self._space = np.empty(size // 4, np.float32)
+        self.renew()
+
+    def renew(self) -> None:
+        """Set it aside again: another part of the network, which keeps memory of its own, is about to run."""
+        size = self._size
+        while self._space is None and size >= SMALLEST_RESERVE_BYTES:
+            with contextlib.suppress(MemoryError):
+                self._space = np.empty(size // 4, np.float32)
+            size //= 2
 
     def release(self) -> None:
         """Give it back."""
