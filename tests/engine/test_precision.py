@@ -18,18 +18,11 @@ from bsrgan_backend.engine.precision import Trial
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.models import synthetic
 from bsrgan_backend.models.weights import Architecture, Weights
+from support.wide_network import needs_bfloat16, upscaled
 
 Array = npt.NDArray[np.float32]
 
 WIDE = Architecture(features=64, blocks=4, growth=32, in_channels=3, out_channels=3, scale=4)
-needs_bfloat16 = pytest.mark.skipif(not host.has_bfloat16(), reason="this processor has no bfloat16 arithmetic")
-
-
-def run(loaded: paddle_engine.PaddleEngine, image: Array, **options: object) -> Array:
-    """The whole result."""
-    strips: list[Array] = []
-    loaded.upscale(image, lambda _, one: strips.append(one), lambda *_: None, lambda: False, **options)  # type: ignore[arg-type]
-    return np.concatenate(strips)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +97,7 @@ def test_without_bfloat16_exact_is_used(
     engine = paddle_engine.load(wide, cache, threads=2, precision=asked)
     assert engine.facts.precision == "fp32"
     assert len(engine.notes) == told
-    assert run(engine, np.full((4, 5, 3), 0.5, np.float32), precision="fast").shape == (16, 20, 3)
+    assert upscaled(engine, np.full((4, 5, 3), 0.5, np.float32), precision="fast").shape == (16, 20, 3)
 
 
 def test_an_older_processor_gives_the_same_picture(wide: Weights, cache: Path, tmp_path: Path) -> None:
@@ -138,18 +131,18 @@ np.save(sys.argv[2], np.concatenate(strips))
 def test_exact_tiles_equal_groups_to_the_last_bit(loaded: paddle_engine.PaddleEngine) -> None:
     """Blocks with weights as inputs, in tiles, give the same bits as groups with the weights inside."""
     image = np.random.default_rng(1).random((66, 83, 3), dtype=np.float32)
-    whole = run(loaded, image, precision="exact")
-    assert np.array_equal(run(loaded, image, precision="exact", tile=30), whole)
-    assert np.array_equal(run(loaded, image, precision="exact", tile=47), whole)
+    whole = upscaled(loaded, image, precision="exact")
+    assert np.array_equal(upscaled(loaded, image, precision="exact", tile=30), whole)
+    assert np.array_equal(upscaled(loaded, image, precision="exact", tile=47), whole)
 
 
 @needs_bfloat16
 def test_fast_tiles_equal_one_piece(loaded: paddle_engine.PaddleEngine) -> None:
     """In the fast precision too, tiles of any size give what one piece gives, bit for bit."""
     image = np.random.default_rng(2).random((66, 83, 3), dtype=np.float32)
-    whole = run(loaded, image, precision="fast")
-    assert np.array_equal(run(loaded, image, precision="fast", tile=30), whole)
-    assert not np.array_equal(run(loaded, image, precision="exact"), whole)
+    whole = upscaled(loaded, image, precision="fast")
+    assert np.array_equal(upscaled(loaded, image, precision="fast", tile=30), whole)
+    assert not np.array_equal(upscaled(loaded, image, precision="exact"), whole)
 
 
 @needs_bfloat16
@@ -158,7 +151,7 @@ def test_fast_is_close_to_exact(wide: Weights, cache: Path) -> None:
     engine = paddle_engine.load(wide, cache, threads=2, precision="fast")
     assert engine.facts.precision == "bf16"
     image = np.random.default_rng(4).random((40, 40, 3), dtype=np.float32)
-    exact, fast = run(engine, image, precision="exact"), run(engine, image)
+    exact, fast = upscaled(engine, image, precision="exact"), upscaled(engine, image)
     assert 0 < np.abs(exact - fast).max() < 0.02 * np.abs(exact).max()
 
 
@@ -231,8 +224,8 @@ def test_exact_runs_where_fast_needs_too_much(wide: Weights, cache: Path) -> Non
     assert least["exact"] < least["fast"]
     budget = (least["exact"] + least["fast"]) // 2
     assert loaded.fitting(image, "fast", 2 * least["fast"]) == "fast"
-    found = run(loaded, image, precision="fast", memory_budget_bytes=budget)
-    assert np.array_equal(found, run(loaded, image, precision="exact", memory_budget_bytes=budget))
+    found = upscaled(loaded, image, precision="fast", memory_budget_bytes=budget)
+    assert np.array_equal(found, upscaled(loaded, image, precision="exact", memory_budget_bytes=budget))
     assert paddle_engine.EXACT_TAKES_LESS in loaded.notes
 
 
