@@ -167,12 +167,9 @@ def test_the_trial_measures_this_processor(loaded: paddle_engine.PaddleEngine) -
 
 
 def test_a_run_that_failed_inside_the_engine_is_never_taken_for_a_result(tmp_path: Path) -> None:
-    """Under a real memory limit a run that OpenVINO could not finish is done in pieces, with the same result.
-
-    What the allocators' own pools take differs from run to run, so one limit or another may leave too little for any
-    piece: the run is then refused.
-    """
-    # Paddle only logs such a failure and would give out the values of the run before.
+    """Under a real memory limit a run that OpenVINO could not finish is done in pieces, with the same result."""
+    # Paddle only logs such a failure and would give out the values of the run before. What the allocators' own pools
+    # take differs from run to run, so a limit may leave too little for any piece: the run is then refused.
     script = """
 import resource, sys
 from pathlib import Path

@@ -141,3 +141,13 @@ def test_the_whole_source_covers_the_whole_result():
     """Nothing is missing at the picture's own edges."""
     assert covered(Box(0, 0, 30, 40), (30, 40), (77, 11)) == Box(0, 0, 77, 11)
     assert covered(Box(0, 0, 15, 40), (30, 40), (60, 40)) == Box(0, 0, 25, 40)
+
+
+@pytest.mark.parametrize("seen", [Box(0, 3, 20, 20), Box(3, 0, 20, 20), Box(0, 0, 17, 20), Box(0, 0, 20, 17)])
+@pytest.mark.parametrize("size", [(80, 80), (20, 20), (10, 10)])
+def test_a_part_that_is_too_small_is_refused(size, seen):
+    """What needs a row or a column that is not there is never made of others."""
+    image = np.zeros((*seen.size, 1), np.float32)
+    with pytest.raises(ValueError, match="is needed"):
+        resize_box(Part(image, (20, 20), seen), size, Box.whole(size))
+    resize_box(Part(image, (20, 20), seen), size, covered(seen, (20, 20), size))

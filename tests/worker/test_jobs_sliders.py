@@ -107,6 +107,22 @@ def test_clear_margins_do_not_go_through_the_network():
     assert not result[:, -100:].any()
 
 
+@pytest.mark.parametrize(
+    "params", [{"strength": 0}, {"strength": 40}, {"texture": 90}, {"strength": 60, "texture": 40}]
+)
+@pytest.mark.parametrize("out_size", [(1200, 1600), (450, 610), (300, 400), (310, 2400), (90, 100)])
+def test_clear_margins_change_nothing_of_the_sliders(out_size, params, monkeypatch):
+    """With margins left out, what can be seen is what the sliders make of the whole picture."""
+    block = shape(300, 400)
+    part = asked(block, out_size, alpha="kernel", **params)
+    monkeypatch.setattr(jobs, "_WORTH_CROPPING", -1.0)
+    whole = asked(block, out_size, alpha="kernel", **params)
+    np.testing.assert_array_equal(part[..., 3], whole[..., 3])
+    seen = whole[..., 3] > 0
+    assert seen.any()
+    assert np.abs(part[seen].astype(int) - whole[seen]).max() <= 1
+
+
 @pytest.mark.parametrize("out_size", [(800, 1200), (450, 610), (300, 3000)])
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 def test_alpha_goes_through_the_network_where_it_varies(out_size, dtype):

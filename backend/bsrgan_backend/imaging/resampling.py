@@ -182,10 +182,18 @@ def resize_box(part: Part, size: Size, wanted: Box, kernel: str = "lanczos3") ->
 
     Returns:
         (height, width, C) of `wanted`, float32, a new array; may overshoot the source's range.
+
+    Raises:
+        ValueError: the part does not hold what `wanted` needs.
     """
     across = taps(part.source[1], size[1], kernel, wanted.left, wanted.right)
     down = taps(part.source[0], size[0], kernel, wanted.top, wanted.bottom)
     low, high = (wanted.top, wanted.bottom) if down is None else (int(down.first[0]), int(down.last[-1]))
+    left, right = (wanted.left, wanted.right) if across is None else (int(across.first[0]), int(across.last[-1]))
+    needed = Box(low, left, high, right)
+    if needed.within(part.seen) != needed:
+        # Indices below 0 would count from the other end: a wrong picture.
+        raise ValueError(f"{needed} of the source is needed, {part.seen} is there")
     rows = part.image[low - part.seen.top : high - part.seen.top]
     columns = _resize_width(rows, part.seen.left, across, wanted.left, wanted.right)
     if down is None:

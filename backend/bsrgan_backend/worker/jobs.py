@@ -23,6 +23,7 @@ from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging import alpha_edges, pixels, transparency
 from bsrgan_backend.imaging.boxes import Box, Part
 from bsrgan_backend.imaging.pixels import Floats, PixelFormat
+from bsrgan_backend.imaging.resampling import covered
 from bsrgan_backend.worker import alpha as alphas
 from bsrgan_backend.worker import highlights, passes, sizes, spool
 from bsrgan_backend.worker.finishing import Mixture, Result
@@ -206,7 +207,10 @@ class _Run:
         self._options = spec.options
         self._engine = engine
         self._image: Floats | None = part.image
-        self._passes = passes.plan(spec.size, spec.out_size, scale, part.seen)
+        is_whole = part.seen.size == spec.size
+        # The sliders resample the picture itself, whose pixels are larger than the network's: its reach decides.
+        made = None if is_whole else covered(part.seen, spec.size, spec.out_size)
+        self._passes = passes.plan(spec.size, spec.out_size, scale, part.seen, made)
         plane = None if alpha is None or isinstance(alpha, float) else alpha
         shown = None if plane is None else plane[part.seen.slices]
         mixture = Mixture.of(part, shown, spec.out_size, spec.options)
