@@ -129,17 +129,19 @@ def _install_plugins(layout: Layout, kept: Record, report: Report) -> list[Profi
     found = profiles.find()
     msgpack = _msgpack(layout)
     for profile in found:
-        made = plugin_files.install_plugin(
+        folder = str(profile.plug_ins / plugin_files.NAME)
+        kept.made(record.missing(profile.plug_ins))
+        if folder not in kept.plugin_folders:
+            kept.plugin_folders.append(folder)
+        # Before the copy, which a full disk may stop, or a closed window without a word.
+        record.write(layout.record, kept)
+        plugin_files.install_plugin(
             profile.folder,
             prefix=layout.root,
             command=backend_command.start_command(layout),
             msgpack=msgpack,
             version=kept.version,
         )
-        kept.made(made)
-        folder = str(profile.plug_ins / plugin_files.NAME)
-        if folder not in kept.plugin_folders:
-            kept.plugin_folders.append(folder)
         report.done(f"plug-in for {profile.title}: {folder}")
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bsrgan_install import record
@@ -16,6 +16,9 @@ NAME = "gimp-bsrgan"
 
 MANIFEST = "manifest.json"
 INSTALL = "install.json"
+EARLIER = "earlier"
+"""In the manifest of an unfinished copy: what may still lie there of the versions before."""
+
 KEPT_SUFFIX = ".before-upgrade"
 _MSGPACK = ("__init__.py", "exceptions.py", "ext.py", "fallback.py")
 
@@ -28,7 +31,7 @@ def install_plugin(
     msgpack: Path,
     version: str,
     repository: Path = REPOSITORY,
-) -> list[Path]:
+) -> None:
     """Copy the plug-in into `PROFILE/plug-ins/gimp-bsrgan`, replacing an older one.
 
     Files of an older version that a person changed are kept beside the new ones, with the suffix `.before-upgrade`.
@@ -41,32 +44,22 @@ def install_plugin(
         version: of the package.
         repository: the checkout to copy from.
 
-    Returns:
-        The folders that were made outside the plug-in's own, outermost first.
-
     Raises:
         OSError: something cannot be read or written.
     """
     folder = profile_dir / "plug-ins" / NAME
-    made = record.make_folder(folder.parent)
-    old = manifest(folder)
-    files = dict(_sources(repository, msgpack))
-    texts = {INSTALL: _json({"prefix": str(prefix), "command": list(command), "version": version})}
-    for name, digest in old.items():
-        target = folder / name
-        if target.is_file() and digest_of(target) != digest:
-            target.replace(target.with_name(target.name + KEPT_SUFFIX))
-        elif name not in files and name not in texts:
-            target.unlink(missing_ok=True)
-    for name, source in files.items():
-        _copy(source, folder / name)
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    digests = {name: digest_of(folder / name) for name in sorted([*files, *texts])}
-    (folder / MANIFEST).write_text(_json({"version": version, "files": digests}), encoding="utf-8")
+    contents = {INSTALL: _json({"prefix": str(prefix), "command": list(command), "version": version})}
+    contents.update((name, source.read_bytes()) for name, source in _sources(repository, msgpack))
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(contents.items())}
+    earlier = manifest(folder)
+    # Before any file, and with what they replace: a copy that is stopped half-way is known again.
+    _write(folder / MANIFEST, _json({"version": version, "files": digests, EARLIER: earlier}))
+    _clear(folder, earlier, contents)
+    for name, data in contents.items():
+        _write(folder / name, data)
+    _write(folder / MANIFEST, _json({"version": version, "files": digests}))
     _drop_bytecode(folder)
     _drop_empty(folder)
-    return made
 
 
 def remove_plugin(folder: Path) -> list[Path]:
@@ -81,11 +74,13 @@ def remove_plugin(folder: Path) -> list[Path]:
     Raises:
         OSError: something cannot be removed.
     """
-    for name, digest in manifest(folder).items():
+    for name, digests in manifest(folder).items():
         target = folder / name
-        if target.is_file() and digest_of(target) == digest:
+        if target.is_file() and digest_of(target) in digests:
             target.unlink()
+        _drop_draft(target)
     (folder / MANIFEST).unlink(missing_ok=True)
+    _drop_draft(folder / MANIFEST)
     if not folder.is_dir():
         return []
     _drop_bytecode(folder)
@@ -93,13 +88,22 @@ def remove_plugin(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if not path.is_dir()) if folder.is_dir() else []
 
 
-def manifest(folder: Path) -> dict[str, str]:
-    """Installed files, relative to the plug-in's folder, with the SHA-256 that they were installed with."""
+def manifest(folder: Path) -> dict[str, list[str]]:
+    """Our files, relative to the plug-in's folder, each with the SHA-256 of what we may have put there.
+
+    That is one for each file of a whole copy; more while an upgrade is unfinished.
+    """
     try:
-        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+        told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        entries = [*told["files"].items(), *told.get(EARLIER, {}).items()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return {name: digest for name, digest in files.items() if _is_inside(name)} if type(files) is dict else {}
+    found: dict[str, list[str]] = {}
+    for name, digests in entries:
+        if _is_inside(name):
+            known = found.setdefault(name, [])
+            known += [digest for digest in _listed(digests) if digest not in known]
+    return found
 
 
 def prefix_of(folder: Path) -> str:
@@ -113,6 +117,11 @@ def prefix_of(folder: Path) -> str:
 def digest_of(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _listed(digests: object) -> list[str]:
+    listed = digests if isinstance(digests, list) else [digests]
+    return [digest for digest in listed if isinstance(digest, str)]
 
 
 def _is_inside(name: str) -> bool:
@@ -136,13 +145,30 @@ def _tree(base: Path, below: str) -> Iterator[tuple[str, Path]]:
             yield below + path.relative_to(base).as_posix(), path
 
 
-def _copy(source: Path, target: Path) -> None:
+def _clear(folder: Path, earlier: Mapping[str, Sequence[str]], contents: Collection[str]) -> None:
+    """Set aside what a person changed, and remove modules that no longer exist."""
+    for name, digests in earlier.items():
+        target = folder / name
+        if target.is_file() and digest_of(target) not in digests:
+            target.replace(target.with_name(target.name + KEPT_SUFFIX))
+        elif name not in contents:
+            target.unlink(missing_ok=True)
+        _drop_draft(target)
+
+
+def _write(target: Path, data: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.new")
-    shutil.copyfile(source, temporary)
+    temporary = record.draft(target)
+    temporary.write_bytes(data)
     # GIMP ignores a program without the executable bit, silently; a checkout from an archive may have lost it.
     temporary.chmod(0o755 if target.name == f"{NAME}.py" else 0o644)
     temporary.replace(target)
+
+
+def _drop_draft(target: Path) -> None:
+    draft = record.draft(target)
+    if draft.is_file():
+        draft.unlink()
 
 
 def _drop_bytecode(folder: Path) -> None:
@@ -156,5 +182,5 @@ def _drop_empty(folder: Path) -> None:
     record.remove_empty([str(folder)])
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+def _json(value: object) -> bytes:
+    return f"{json.dumps(value, indent=1, ensure_ascii=False)}\n".encode()

@@ -69,12 +69,16 @@ def write(path: Path, record: Record) -> None:
     temporary.replace(path)
 
 
+def missing(folder: Path) -> list[Path]:
+    """The folder and its parents as far as they do not exist, outermost first."""
+    return [path for path in (*reversed(folder.parents), folder) if not path.exists()]
+
+
 def make_folder(folder: Path) -> list[Path]:
     """Create a folder with its parents and return those that did not exist, outermost first."""
-    missing = [folder] if not folder.is_dir() else []
-    missing += [parent for parent in folder.parents if not parent.exists()] if missing else []
+    made = missing(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    return list(reversed(missing))
+    return made
 
 
 def remove_empty(folders: list[str]) -> None:

@@ -202,6 +202,22 @@ def test_a_failed_installation_can_be_removed(person, tmp_path):
     assert not root.exists()
 
 
+def test_a_copy_that_failed_can_be_removed(person, tmp_path):
+    """The uninstaller knows a plug-in that was copied half-way into a profile, and leaves what was there before."""
+    root, profile = tmp_path / "p", person.home / ".config/GIMP/3.0"
+    give_tiny_model(root)
+    plugin = profile / "plug-ins/gimp-bsrgan"
+    (plugin / "LICENSE").mkdir(parents=True)  # no file can take its place
+    (plugin / "LICENSE/mine").write_text("mine")
+    before = snapshot(person.home)
+    done = person.run("--prefix", root, "--venv", sys.prefix)
+    assert done.returncode == 1
+    assert (plugin / "gimp-bsrgan.py").exists()
+    person.install("--uninstall", "--purge", "--prefix", root)
+    assert not root.exists()
+    assert snapshot(person.home) == before
+
+
 def test_a_broken_environment_is_one_sentence(person, tmp_path):
     """An environment that is none is refused with a sentence, not a traceback."""
     done = person.run("--prefix", tmp_path / "p", "--no-gimp", "--venv", tmp_path / "nothing")

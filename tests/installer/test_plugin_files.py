@@ -151,11 +151,116 @@ def test_a_damaged_manifest_never_leads_out_of_the_folder(home, name):
     assert plugin_files.manifest(folder) == {}
 
 
-def test_made_folders_are_told(home):
-    """Folders that did not exist are returned outermost first, so that the uninstaller can remove them."""
-    made = plugin_files.install_plugin(
-        home / ".config/GIMP/3.0", prefix=home, command=[], msgpack=Path(msgpack.__file__).parent, version="1"
-    )
-    assert made == [
-        home / name for name in (".config", ".config/GIMP", ".config/GIMP/3.0", ".config/GIMP/3.0/plug-ins")
-    ]
+class Stopper:
+    """Lets a number of files take their place, then the disk is full or a person presses Ctrl-C."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+        self.left, self.error = -1, error
+        whole = Path.replace
+
+        def replace(path: Path, target: Path) -> Path:
+            if self.left == 0:
+                raise self.error
+            self.left -= 1
+            return whole(path, target)
+
+        monkeypatch.setattr(Path, "replace", replace)
+
+    def stop(self, after: int, profile: Path, *arguments: str | Path) -> bool:
+        """Install up to that file; whether that was before the end."""
+        self.left = after
+        try:
+            install(profile, *arguments)
+        except type(self.error):
+            return True
+        finally:
+            self.left = -1
+        return False
+
+
+@pytest.fixture(params=[OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["disk", "Ctrl-C"])
+def stopper(request, monkeypatch):
+    """What stops a copy half-way."""
+    return Stopper(monkeypatch, request.param)
+
+
+def upgraded(repository: Path) -> None:
+    """Make the small checkout a newer version: a file changed, one gone, one new."""
+    plugin = repository / "gimp_plugin/gimp-bsrgan/bsrgan_plugin"
+    (plugin / "first.py").write_text(f"{(plugin / 'first.py').read_text()}again\n")
+    (plugin / "old.py").unlink(missing_ok=True)
+    (plugin / "new.py").write_text("new = 1\n")
+
+
+def test_a_copy_that_was_stopped_leaves_no_trace_when_removed(home, repository, stopper):
+    """Wherever the first copy was stopped, removing leaves nothing of it."""
+    (home / "3.0/plug-ins").mkdir(parents=True)
+    before, after = tree(home), 0
+    while stopper.stop(after, home / "3.0", "1.0", repository):
+        assert plugin_files.remove_plugin(home / "3.0/plug-ins/gimp-bsrgan") == []
+        assert tree(home) == before
+        after += 1
+    assert after > 5
+
+
+def test_an_upgrade_that_was_stopped_leaves_no_trace_when_removed(home, repository, tmp_path, stopper):
+    """Wherever two upgrades in a row were stopped, removing leaves nothing of the three versions."""
+    (home / "3.0/plug-ins").mkdir(parents=True)
+    before, after, stopped = tree(home), 0, True
+    while stopped:
+        install(home / "3.0", "1.0", repository)
+        upgraded(repository)
+        stopper.stop(after + 2, home / "3.0", "2.0", repository)
+        upgraded(repository)
+        stopped = stopper.stop(after, home / "3.0", "3.0", repository)
+        assert plugin_files.remove_plugin(home / "3.0/plug-ins/gimp-bsrgan") == []
+        assert tree(home) == before
+        after += 1
+    assert after > 5
+
+
+def test_an_upgrade_that_was_stopped_can_be_repeated(home, repository, stopper):
+    """Repeating gives the newer version alone: no file of ours counts as changed by a person."""
+    install(home / "other", "2.0", repository)
+    folder, after, stopped = home / "3.0/plug-ins/gimp-bsrgan", 0, True
+    while stopped:
+        install(home / "3.0", "1.0", repository)
+        upgraded(repository)
+        stopped = stopper.stop(after, home / "3.0", "2.0", repository)
+        install(home / "3.0", "2.0", repository)
+        install(home / "other", "2.0", repository)
+        assert tree(folder) == tree(home / "other/plug-ins/gimp-bsrgan")
+        assert "earlier" not in json.loads((folder / "manifest.json").read_text())
+        after += 1
+    assert after > 5
+
+
+def test_edited_files_survive_a_copy_that_was_stopped(home, repository, stopper):
+    """What a person changed stays in the profile, wherever an upgrade over it was stopped."""
+    after, stopped = 0, True
+    while stopped:
+        folder = install(home / "3.0", "1.0", repository)
+        (folder / "bsrgan_plugin/first.py").write_text("mine\n")
+        upgraded(repository)
+        stopped = stopper.stop(after, home / "3.0", "2.0", repository)
+        (kept,) = plugin_files.remove_plugin(folder)
+        assert kept.read_text() == "mine\n"
+        kept.unlink()
+        after += 1
+
+
+def test_drafts_of_ours_go_with_the_plugin(home):
+    """A file that a power cut left before it took its place is removed, another hidden one stays."""
+    folder = install(home / "3.0")
+    for name in (".manifest.json.new", ".gimp-bsrgan.py.new", "bsrgan_plugin/.__init__.py.new", ".mine.new"):
+        (folder / name).write_text("half")
+    assert plugin_files.remove_plugin(folder) == [folder / ".mine.new"]
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '{"files": 3, "earlier": [1]}', '{"earlier": {"LICENSE": 1}}'])
+def test_a_damaged_manifest_names_no_file(home, text):
+    """A manifest that is JSON and none of ours removes nothing."""
+    folder = install(home / "3.0")
+    (folder / "manifest.json").write_text(text)
+    assert not any(plugin_files.manifest(folder).values())
+    assert folder / "LICENSE" in plugin_files.remove_plugin(folder)

@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from bsrgan_install import backend_command, commands, environment, gimp_batch, places, record, service, weights
+from bsrgan_install import (
+    backend_command,
+    commands,
+    environment,
+    gimp_batch,
+    main,
+    places,
+    plugin_files,
+    record,
+    service,
+    weights,
+)
 from bsrgan_install.record import Record
 from bsrgan_install.report import InstallError, Report
 
@@ -253,6 +264,18 @@ def test_records_are_read_as_written(tmp_path):
     kept = Record("1", "3.12.1", ["/a"], ["/b"], "/c", "/d", "e")
     record.write(tmp_path / "r.json", kept)
     assert record.read(tmp_path / "r.json") == kept
+
+
+def test_a_profile_is_recorded_before_its_copy_starts(layout, home, monkeypatch):
+    """A copy that does not end, even by a closed window, is in the record, and so is each folder made for it."""
+    monkeypatch.setattr(main, "_msgpack", lambda _: home)
+    monkeypatch.setattr(plugin_files, "install_plugin", lambda *_, **__: sys.exit("killed"))
+    (home / ".config").mkdir()
+    with pytest.raises(SystemExit):
+        main._install_plugins(layout, Record(), Report())
+    kept = record.read(layout.record)
+    assert kept.plugin_folders == [str(home / ".config/GIMP/3.0/plug-ins/gimp-bsrgan")]
+    assert kept.made_folders == [str(home / ".config/GIMP" / name) for name in ("", "3.0", "3.0/plug-ins")]
 
 
 def test_the_launcher_means_its_own_installation(layout):
