@@ -52,7 +52,9 @@ def main(arguments: list[str]) -> int:
         report.failed(str(error))
         return 1
     except OSError as error:
-        report.failed(f"{error.filename or layout.root} cannot be used: {error.strerror or error}.")
+        # Of a copy the second name is the target; the first one, perhaps in the checkout, can be read.
+        name = error.filename2 or error.filename or layout.root
+        report.failed(f"{name} cannot be used: {error.strerror or error}.")
         return 1
     except KeyboardInterrupt:
         report.failed("Stopped; run this again to finish, or with --uninstall to remove what is there.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bsrgan_install import backend_command, record
+from bsrgan_install import backend_command, files, record
 from bsrgan_install.places import Layout
 from bsrgan_install.report import InstallError
 
@@ -21,7 +21,7 @@ def is_ours(layout: Layout) -> bool:
 
 def is_shared(layout: Layout) -> bool:
     """Whether things that are no installation's lie in the root; earlier versions took any folder."""
-    ours = {*FOLDERS, *PERSONAL, "bin", layout.record.name, record.draft(layout.record).name}
+    ours = {*FOLDERS, *PERSONAL, "bin", layout.record.name, files.draft(layout.record).name}
     return not layout.is_default and any(entry.name not in ours for entry in layout.root.iterdir())
 
 
@@ -35,7 +35,7 @@ def check_free(layout: Layout) -> None:
     # The usual folder has our name; models and settings may have been made there without the installer.
     if layout.is_default or not layout.root.exists() or is_ours(layout):
         return
-    if {entry.name for entry in layout.root.iterdir()} - {record.draft(layout.record).name}:
+    if {entry.name for entry in layout.root.iterdir()} - {files.draft(layout.record).name}:
         raise InstallError(
             f"{layout.root} holds other files and no installation of gimp-bsrgan; choose an empty or new folder "
             "with --prefix."

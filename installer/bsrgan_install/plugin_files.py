@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bsrgan_install import record
+from bsrgan_install import files, record
 from bsrgan_install.places import REPOSITORY
 
 NAME = "gimp-bsrgan"
@@ -157,16 +157,12 @@ def _clear(folder: Path, earlier: Mapping[str, Sequence[str]], contents: Collect
 
 
 def _write(target: Path, data: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = record.draft(target)
-    temporary.write_bytes(data)
     # GIMP ignores a program without the executable bit, silently; a checkout from an archive may have lost it.
-    temporary.chmod(0o755 if target.name == f"{NAME}.py" else 0o644)
-    temporary.replace(target)
+    files.write(target, data, 0o755 if target.name == f"{NAME}.py" else 0o644)
 
 
 def _drop_draft(target: Path) -> None:
-    draft = record.draft(target)
+    draft = files.draft(target)
     if draft.is_file():
         draft.unlink()
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bsrgan_install import files
+
 
 @dataclass
 class Record:
@@ -57,16 +59,9 @@ def is_one(path: Path) -> bool:
     return isinstance(told, dict) and "plugin_folders" in told
 
 
-def draft(path: Path) -> Path:
-    """Where a record is written before it takes its place."""
-    return path.with_name(f".{path.name}.new")
-
-
 def write(path: Path, record: Record) -> None:
     """Keep the record."""
-    temporary = draft(path)
-    temporary.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    files.write(path, f"{json.dumps(asdict(record), indent=1)}\n".encode())
 
 
 def missing(folder: Path) -> list[Path]:

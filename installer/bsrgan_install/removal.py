@@ -32,7 +32,8 @@ def run(layout: Layout, *, purge: bool, report: Report) -> None:
             # They say themselves that they belong to this root, which may have been deleted by hand.
             _remove_plugins(layout, record.Record(), report)
     except OSError as error:
-        raise InstallError(f"{error.filename} could not be removed ({error.strerror}); run this again.") from None
+        name = error.filename or layout.root
+        raise InstallError(f"{name} could not be removed ({error.strerror}); run this again.") from None
 
 
 def _remove_all(layout: Layout, *, purge: bool, report: Report) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import errno
+import io
+import os
 import shlex
 import subprocess
 import sys
@@ -14,11 +17,13 @@ from bsrgan_install import (
     backend_command,
     commands,
     environment,
+    files,
     gimp_batch,
     main,
     places,
     plugin_files,
     record,
+    removal,
     service,
     weights,
 )
@@ -276,6 +281,41 @@ def test_a_profile_is_recorded_before_its_copy_starts(layout, home, monkeypatch)
     kept = record.read(layout.record)
     assert kept.plugin_folders == [str(home / ".config/GIMP/3.0/plug-ins/gimp-bsrgan")]
     assert kept.made_folders == [str(home / ".config/GIMP" / name) for name in ("", "3.0", "3.0/plug-ins")]
+
+
+class Full(io.BytesIO):
+    """A file on a disk without space."""
+
+    def write(self, _data):
+        """Fail as the system does, which names no file here."""
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_failed_write_names_the_file_that_was_to_be(home, monkeypatch):
+    """A full disk is told of the file in the profile or the record, not of a source or a draft."""
+    monkeypatch.setattr(Path, "open", lambda *_, **__: Full())
+    with pytest.raises(OSError, match="No space left") as caught:
+        files.write(home / "a/b.json", b"x")
+    assert caught.value.filename == str(home / "a/b.json")
+
+
+def test_a_failure_between_two_files_names_the_target(home, monkeypatch, capsys):
+    """The sentence about a copy that failed names where to, not the checkout."""
+
+    def copy(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "/checkout/photo.jpg", None, "/target/photo.jpg")
+
+    monkeypatch.setattr(main, "_install_backend", copy)
+    assert main.main(["--prefix", str(home / "D")]) == 1
+    assert capsys.readouterr().err == "/target/photo.jpg cannot be used: No space left on device.\n"
+
+
+def test_a_removal_without_space_is_a_sentence(layout, monkeypatch, capsys):
+    """An error of the system that names no file is told with the installation's folder."""
+    record.write(layout.record, Record())
+    monkeypatch.setattr(removal, "_remove_root", lambda *_, **__: Full().write(b""))
+    assert main.main(["--uninstall"]) == 1
+    assert capsys.readouterr().err == f"{layout.root} could not be removed (No space left on device); run this again.\n"
 
 
 def test_the_launcher_means_its_own_installation(layout):
