@@ -23,10 +23,24 @@ def write(path: Path, data: bytes, mode: int | None = None) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft(path).write_bytes(data)
-        if mode is not None:
-            draft(path).chmod(mode)
+        _write_draft(draft(path), data, mode)
         draft(path).replace(path)
     except OSError as error:
+        drop_draft(path)
         # A full disk is told without any name, and a folder in the file's place with the draft's.
         raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+    except BaseException:
+        drop_draft(path)
+        raise
+
+
+def drop_draft(path: Path) -> None:
+    """Remove what a run that was stopped has left of a file that it wrote."""
+    if draft(path).is_file():
+        draft(path).unlink()
+
+
+def _write_draft(path: Path, data: bytes, mode: int | None) -> None:
+    path.write_bytes(data)
+    if mode is not None:
+        path.chmod(mode)

@@ -71,11 +71,7 @@ def install(layout: Layout, asked: Options, report: Report) -> None:
     """
     ownership.check_free(layout)
     kept = record.read(layout.record)
-    kept.made(record.make_folder(layout.root))
-    # Paddle makes these when it is imported, and leaves them empty.
-    kept.made([folder for folder in layout.runtime_caches if not folder.exists()])
-    # Before anything else is made: by its record a run that was stopped is known again.
-    record.write(layout.record, kept)
+    _start_record(layout, kept)
     try:
         _install_backend(layout, asked, kept, report)
         weights.install(layout, asked.model, kept, report)
@@ -92,6 +88,20 @@ def install(layout: Layout, asked: Options, report: Report) -> None:
     if asked.trial:
         trial.run(layout, console, profile, report)
     _say_what_next(layout, found, console, report)
+
+
+def _start_record(layout: Layout, kept: Record) -> None:
+    """Make the root and its record, before anything else: by it a run that was stopped is known again."""
+    made = record.make_folder(layout.root)
+    kept.made(made)
+    # Paddle makes these when it is imported, and leaves them empty.
+    kept.made([folder for folder in layout.runtime_caches if not folder.exists()])
+    try:
+        record.write(layout.record, kept)
+    except BaseException:
+        # Without its record the folder would count as somebody else's.
+        record.remove_empty([str(folder) for folder in made])
+        raise
 
 
 def _install_backend(layout: Layout, asked: Options, kept: Record, report: Report) -> None:

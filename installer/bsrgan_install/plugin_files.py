@@ -78,9 +78,9 @@ def remove_plugin(folder: Path) -> list[Path]:
         target = folder / name
         if target.is_file() and digest_of(target) in digests:
             target.unlink()
-        _drop_draft(target)
+        files.drop_draft(target)
     (folder / MANIFEST).unlink(missing_ok=True)
-    _drop_draft(folder / MANIFEST)
+    files.drop_draft(folder / MANIFEST)
     if not folder.is_dir():
         return []
     _drop_bytecode(folder)
@@ -153,18 +153,12 @@ def _clear(folder: Path, earlier: Mapping[str, Sequence[str]], contents: Collect
             target.replace(target.with_name(target.name + KEPT_SUFFIX))
         elif name not in contents:
             target.unlink(missing_ok=True)
-        _drop_draft(target)
+        files.drop_draft(target)
 
 
 def _write(target: Path, data: bytes) -> None:
     # GIMP ignores a program without the executable bit, silently; a checkout from an archive may have lost it.
     files.write(target, data, 0o755 if target.name == f"{NAME}.py" else 0o644)
-
-
-def _drop_draft(target: Path) -> None:
-    draft = files.draft(target)
-    if draft.is_file():
-        draft.unlink()
 
 
 def _drop_bytecode(folder: Path) -> None:

@@ -70,9 +70,13 @@ def missing(folder: Path) -> list[Path]:
 
 
 def make_folder(folder: Path) -> list[Path]:
-    """Create a folder with its parents and return those that did not exist, outermost first."""
+    """Create a folder with its parents and return those that did not exist, outermost first; all or none of them."""
     made = missing(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except BaseException:
+        remove_empty([str(path) for path in made])
+        raise
     return made
 
 

@@ -318,6 +318,31 @@ def test_a_removal_without_space_is_a_sentence(layout, monkeypatch, capsys):
     assert capsys.readouterr().err == f"{layout.root} could not be removed (No space left on device); run this again.\n"
 
 
+@pytest.mark.parametrize("stop", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("step", ["mkdir", "replace"])
+def test_a_start_that_fails_leaves_nothing(home, monkeypatch, capsys, step, stop):
+    """Where the disk is full before the first record is kept, neither its draft nor a folder of ours stays."""
+    whole = getattr(Path, step)
+
+    def last(path: Path, *words, **named):
+        if path.name in ("D", ".installation.json.new") and path.parent.exists():
+            raise stop
+        return whole(path, *words, **named)
+
+    monkeypatch.setattr(Path, step, last)
+    assert main.main(["--prefix", str(home / "new/other/D")]) in (1, 130)
+    assert list(home.iterdir()) == []
+
+
+def test_a_start_that_fails_leaves_the_users_folder(home, monkeypatch, capsys):
+    """A folder that was there before stays, empty as it was."""
+    (home / "D").mkdir()
+    monkeypatch.setattr(Path, "replace", lambda *_: Full().write(b""))
+    assert main.main(["--prefix", str(home / "D")]) == 1
+    assert list((home / "D").iterdir()) == []
+    assert [path.name for path in home.iterdir()] == ["D"]
+
+
 def test_the_launcher_means_its_own_installation(layout):
     """The installed command hands on its own root, whatever the environment says, and any folder's name works."""
     # Pip's own script lets a shell read the folder's name, which may hold a '$'.
