@@ -69,6 +69,7 @@ def install(layout: Layout, asked: Options, report: Report) -> None:
         InstallError: a step failed.
         OSError: a file or folder cannot be read or written.
     """
+    ownership.check_name(layout)
     ownership.check_free(layout)
     kept = record.read(layout.record)
     _start_record(layout, kept)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from bsrgan_install import backend_command, files, record
 from bsrgan_install.places import Layout
 from bsrgan_install.report import InstallError
@@ -23,6 +25,23 @@ def is_shared(layout: Layout) -> bool:
     """Whether things that are no installation's lie in the root; earlier versions took any folder."""
     ours = {*FOLDERS, *PERSONAL, "bin", layout.record.name, files.draft(layout.record).name}
     return not layout.is_default and any(entry.name not in ours for entry in layout.root.iterdir())
+
+
+def check_name(layout: Layout) -> None:
+    """Refuse a folder whose name cannot be written into the files that name it, which are all UTF-8.
+
+    Raises:
+        InstallError: the name holds other bytes, or this locale reads them as something else.
+    """
+    try:
+        is_the_same = str(layout.root).encode("utf-8") == os.fsencode(layout.root)
+    except UnicodeError:
+        is_the_same = False
+    if not is_the_same:
+        raise InstallError(
+            f"The name of {layout.root} cannot be read as UTF-8 here; choose another folder with --prefix, or run this "
+            "again with LC_ALL=C.UTF-8."
+        )
 
 
 def check_free(layout: Layout) -> None:

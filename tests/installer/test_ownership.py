@@ -97,6 +97,27 @@ def test_an_empty_prefix_is_wrong_usage(home, monkeypatch, capsys):
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names are bytes on Linux alone")
+@pytest.mark.parametrize(
+    ("name", "locale"),
+    [
+        (b"bad\xff", {"LC_ALL": "C.UTF-8"}),
+        ("höme".encode(), {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
+    ],
+)
+def test_a_folder_whose_name_is_not_read_as_utf_8_is_refused(tmp_path, name, locale):
+    """Its name could be written into no file: one sentence says so, nothing is made, uninstalling is no error."""
+    root = os.fsencode(tmp_path) + b"/" + name
+    environ = {**os.environ, "HOME": str(tmp_path), **locale}
+    for options, status in (([], 1), (["--uninstall"], 0)):
+        words = [sys.executable, str(ROOT / "installer/install.py"), "--no-gimp", "--prefix", root, *options]
+        done = subprocess.run(words, capture_output=True, env=environ)
+        assert done.returncode == status
+        assert len(done.stderr.splitlines()) == status
+        assert b"Traceback" not in done.stderr
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_folders_that_may_be_installed_into(home):
     """New and empty ones, an installation or what is left of one, one that was stopped at its start, the usual one."""
     new = places.layout(home / "new", {"HOME": str(home)}, "linux")
