@@ -123,7 +123,7 @@ def _pip(layout: Layout, verb: str) -> list[str]:
 
 def _logged(command: list[str], layout: Layout, failure: str, report: Report | None = None) -> None:
     """Run a command with all output in the log; on a terminal its current step is shown."""
-    with layout.log.open("a", encoding="utf-8") as log:
+    with layout.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
         log.write(f"$ {shlex.join(command)}\n")
         log.flush()
         try:

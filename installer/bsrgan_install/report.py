@@ -30,7 +30,7 @@ class Report:
     def start(self, text: str) -> None:
         """Say what takes a while now; shown only on a terminal, where the end of the step replaces it."""
         if sys.stdout.isatty():
-            print(f"… {text}", end="\r", flush=True)
+            print(_shown(f"… {text}"), end="\r", flush=True)
 
     def done(self, text: str) -> None:
         """A step succeeded."""
@@ -54,5 +54,10 @@ class Report:
 
     def _line(self, text: str) -> None:
         clear = "\r\033[K" if sys.stdout.isatty() else ""
-        print(f"{clear}{text}".encode(sys.stdout.encoding or "ascii", "replace").decode(sys.stdout.encoding or "ascii"))
-        sys.stdout.flush()
+        print(_shown(f"{clear}{text}"), flush=True)
+
+
+def _shown(text: str) -> str:
+    """The text with a question mark for each character that the terminal cannot show."""
+    encoding = sys.stdout.encoding or "ascii"
+    return text.encode(encoding, "replace").decode(encoding)

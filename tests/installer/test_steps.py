@@ -212,6 +212,28 @@ def test_without_the_package_index_the_sentence_says_what_to_do(layout, line, is
     assert ("check the network (or PIP_INDEX_URL) and run this again" in str(caught.value)) == is_network
 
 
+def test_the_log_takes_any_name(layout):
+    """A requirement that is no text is pip's to refuse; the log shows it escaped."""
+    layout.log.parent.mkdir()
+    program(layout.venv / "bin/python", "exit 1")
+    with pytest.raises(InstallError):
+        environment.add(layout, ["/tmp/bad\udcff.whl"], Report())
+    assert r"/tmp/bad\udcff.whl" in layout.log.read_text()
+
+
+def test_progress_is_shown_on_any_terminal(monkeypatch):
+    """A terminal that cannot show a character gets another one for it, and no traceback."""
+
+    class Terminal(io.TextIOWrapper):
+        def isatty(self):
+            return True
+
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", Terminal(shown, encoding="ascii"))
+    Report().start("fetching höme")
+    assert shown.getvalue() == b"? fetching h?me\r"
+
+
 def test_too_little_space_is_told_before_anything_is_fetched(layout, monkeypatch):
     """A disk with too little space is refused with the numbers."""
     monkeypatch.setattr(environment, "NEEDED_BYTES", 10**18)
