@@ -34,7 +34,7 @@ Value = str | int | float
 
 @dataclass(frozen=True)
 class Rule:
-    """What a setting may be: its type, its help, and either a range or a pattern that the whole value matches."""
+    """What a setting may be: its type, its help, and a range, a pattern that the whole value matches, or a path."""
 
     kind: type[str] | type[int] | type[float]
     help: str
@@ -42,6 +42,7 @@ class Rule:
     high: float = math.inf
     pattern: str = ""
     allowed: str = ""
+    is_path: bool = False
 
     def parse(self, value: Any) -> Value:
         """Return `value` (of TOML, or a string of environment and flags) as the setting's type.
@@ -50,13 +51,19 @@ class Rule:
             ValueError: it is of another type, out of range, or does not match; the text ends a sentence.
         """
         if self.kind is str:
-            if not isinstance(value, str) or (self.pattern and not re.fullmatch(self.pattern, value)):
+            if not isinstance(value, str) or not self._fits(value):
                 raise ValueError(f"must be {self.allowed}")
             return value
         number = self._number(value)
         if not self.low <= number <= self.high:
             raise ValueError(f"must be {self.range()}")
         return number
+
+    def _fits(self, value: str) -> bool:
+        if self.is_path:
+            # A relative one would lie wherever the daemon was started, and nobody would find it again.
+            return not value or Path(value).is_absolute()
+        return not self.pattern or re.fullmatch(self.pattern, value) is not None
 
     def _number(self, value: Any) -> int | float:
         wanted = "a whole number" if self.kind is int else "a number"
@@ -85,6 +92,10 @@ def _plain(number: float) -> str:
 
 def _text(default: str, help_: str, allowed: str, pattern: str = "") -> Any:
     return field(default=default, metadata={"rule": Rule(str, help_, pattern=pattern, allowed=allowed)})
+
+
+def _folder(help_: str, allowed: str) -> Any:
+    return field(default="", metadata={"rule": Rule(str, help_, allowed=allowed, is_path=True)})
 
 
 def _whole(default: int, help_: str, low: int, high: int) -> Any:
@@ -125,7 +136,7 @@ class Settings:
     spool_limit_bytes: int = _whole(
         64 * 2**30, "most disk space that the pixels of all jobs may take together", 2**20, 2**50
     )
-    spool_dir: str = _text("", "folder for the pixels of running jobs; empty for ROOT/spool", "an absolute path")
+    spool_dir: str = _folder("folder for the pixels of running jobs; empty for ROOT/spool", "an absolute path")
     result_ttl_s: float = _number(limits.RESULT_TTL_S, "time after which an unfetched result is dropped", 0.1, 1e6)
     orphan_grace_s: float = _number(
         limits.ORPHAN_GRACE_S, "time that a job without its client goes on before it is cancelled", 0.0, 1e6

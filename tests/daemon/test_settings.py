@@ -65,6 +65,10 @@ def test_a_higher_source_wins(tmp_path):
         ("transport", "http"),
         ("input_px", "999999999999999999999999"),
         ("spool_limit_bytes", "1e400"),
+        ("spool_dir", "rel"),
+        ("spool_dir", "./rel"),
+        ("spool_dir", "~/rel"),
+        ("spool_dir", " "),
     ],
 )
 def test_an_invalid_value_warns_and_the_lower_source_counts(tmp_path, name, value):
@@ -78,7 +82,9 @@ def test_an_invalid_value_warns_and_the_lower_source_counts(tmp_path, name, valu
     assert warning.endswith(".")
 
 
-@pytest.mark.parametrize("line", ["threads = true", 'threads = "x"', "threads = [1]", "threads = 1.5", "device = 3"])
+@pytest.mark.parametrize(
+    "line", ["threads = true", 'threads = "x"', "threads = [1]", "threads = 1.5", "device = 3", "spool_dir = 3"]
+)
 def test_a_file_value_of_another_type_warns(tmp_path, line):
     """TOML types that are not the setting's are refused, true is not 1."""
     (tmp_path / "settings.toml").write_text(line)
@@ -132,7 +138,7 @@ def test_writing_keeps_every_other_line(tmp_path):
     assert load({}, environ(tmp_path)).settings.device == "cpu"
 
 
-@pytest.mark.parametrize("value", ["/tmp/a b", 'C:\\x "y"', "/tmp/\u00fc\u4e16\t\x7f"])
+@pytest.mark.parametrize("value", ["", "/tmp/a b", '/tmp/C:\\x "y"', "/tmp/\u00fc\u4e16\t\x7f"])
 def test_written_text_reads_back(tmp_path, value):
     """Backslashes, quotes, control and non-ASCII characters survive the file."""
     write_setting(tmp_path / "new", "spool_dir", value)
@@ -141,7 +147,11 @@ def test_written_text_reads_back(tmp_path, value):
 
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
-    [("nope", "1", "nope is not a setting."), ("threads", "x", "threads must be a whole number.")],
+    [
+        ("nope", "1", "nope is not a setting."),
+        ("threads", "x", "threads must be a whole number."),
+        ("spool_dir", "rel", "spool_dir must be an absolute path."),
+    ],
 )
 def test_writing_refuses_what_loading_would(tmp_path, name, value, sentence):
     """An unknown name or a bad value is one sentence, and no file is made."""
