@@ -6,11 +6,16 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from bsrgan_install import commands, pythons
+from bsrgan_install import commands, pythons, record
 from bsrgan_install.places import REPOSITORY, Layout
 from bsrgan_install.report import InstallError, Report
+
+ENDING_S = 5.0
+"""How long pip or venv may take to end after a Ctrl-C."""
 
 NEEDED_BYTES = 1_500_000_000
 _UNREACHED = re.compile("NewConnectionError|Failed to establish|from versions: none")
@@ -123,7 +128,7 @@ def _pip(layout: Layout, verb: str) -> list[str]:
 
 def _logged(command: list[str], layout: Layout, failure: str, report: Report | None = None) -> None:
     """Run a command with all output in the log; on a terminal its current step is shown."""
-    with layout.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
+    with _temporary(layout) as folder, layout.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
         log.write(f"$ {shlex.join(command)}\n")
         log.flush()
         try:
@@ -135,7 +140,7 @@ def _logged(command: list[str], layout: Layout, failure: str, report: Report | N
                 text=True,
                 encoding="utf-8",
                 errors="replace",
-                env=commands.clean_environment(),
+                env=commands.clean_environment({"TMPDIR": str(folder)}),
             )
         except OSError as error:
             raise InstallError(f"{failure} ({error.strerror}); the log is {layout.log}.") from None
@@ -143,6 +148,18 @@ def _logged(command: list[str], layout: Layout, failure: str, report: Report | N
         reason = _follow(process, log, report)
     if process.returncode != 0:
         raise InstallError(f"{failure} {reason}; all of its output is in {layout.log}.")
+
+
+@contextmanager
+def _temporary(layout: Layout) -> Iterator[Path]:
+    """A folder for what pip and venv put down for a while: stopped or killed, they leave it behind."""
+    shutil.rmtree(layout.temporary, ignore_errors=True)
+    layout.temporary.mkdir(parents=True)
+    try:
+        yield layout.temporary
+    finally:
+        shutil.rmtree(layout.temporary, ignore_errors=True)
+        record.remove_empty([str(layout.temporary.parent)])
 
 
 def _follow(process: subprocess.Popen[str], log: object, report: Report | None) -> str:
@@ -161,6 +178,16 @@ def _follow(process: subprocess.Popen[str], log: object, report: Report | None) 
                 if line.startswith(("ERROR:", "Error:")) or not reason.startswith(("ERROR:", "Error:")):
                     reason = line.strip() or reason
         except KeyboardInterrupt:
-            process.kill()
+            _end(process)
             raise
     return f"({reason}){advice}"
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let a program end that got the Ctrl-C too: pip puts back what it has taken out."""
+    try:
+        process.wait(ENDING_S)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        process.kill()

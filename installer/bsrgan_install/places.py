@@ -88,6 +88,11 @@ class Layout:
         return self.root / "logs" / "install.log"
 
     @property
+    def temporary(self) -> Path:
+        """Where venv and pip put temporary files; below one of the folders that uninstalling removes."""
+        return self.root / "cache" / "install"
+
+    @property
     def settings(self) -> Path:
         """The user's settings."""
         return self.root / "settings.toml"

@@ -212,6 +212,51 @@ def test_without_the_package_index_the_sentence_says_what_to_do(layout, line, is
     assert ("check the network (or PIP_INDEX_URL) and run this again" in str(caught.value)) == is_network
 
 
+class Stopped(Report):
+    """A person presses Ctrl-C as soon as pip's first step is shown."""
+
+    def start(self, text):
+        """Stop at once."""
+        raise KeyboardInterrupt
+
+
+def test_pip_leaves_its_temporary_files_in_the_installation(layout, home, monkeypatch):
+    """What pip or venv leave when they are stopped goes at once, and nothing of it lies anywhere else."""
+    monkeypatch.setattr(environment, "ENDING_S", 0.2)
+    monkeypatch.setenv("TMPDIR", str(home / "tmp"))
+    (home / "tmp").mkdir()
+    layout.log.parent.mkdir()
+    program(
+        layout.venv / "bin/python",
+        'echo half > "$TMPDIR/x.pem"\necho "$TMPDIR" > "$0.saw"\necho Collecting x\nexec /bin/sleep 60',
+    )
+    with pytest.raises(KeyboardInterrupt):
+        environment._install_package(layout, Stopped())
+    assert (layout.venv / "bin/python.saw").read_text().startswith(str(layout.root))
+    assert list((home / "tmp").iterdir()) == []
+    assert sorted(path.name for path in layout.root.iterdir()) == ["logs", "venv"]
+
+
+def test_what_an_earlier_run_left_there_goes_first(layout):
+    """A run that was killed could not remove its temporary files; the next one does."""
+    layout.temporary.mkdir(parents=True)
+    (layout.temporary / "x.pem").write_text("half")
+    layout.log.parent.mkdir()
+    program(layout.venv / "bin/python", 'echo "$TMPDIR"/* > "$0.saw"')
+    environment._install_package(layout, Report())
+    assert "x.pem" not in (layout.venv / "bin/python.saw").read_text()
+    assert not layout.temporary.exists()
+
+
+def test_pip_may_put_things_back_after_ctrl_c(layout):
+    """It got the Ctrl-C too and is not killed while it ends by itself."""
+    layout.log.parent.mkdir()
+    program(layout.venv / "bin/python", 'echo Collecting x\n/bin/sleep 0.3\necho whole > "$0.saw"')
+    with pytest.raises(KeyboardInterrupt):
+        environment._install_package(layout, Stopped())
+    assert (layout.venv / "bin/python.saw").read_text() == "whole\n"
+
+
 def test_the_log_takes_any_name(layout):
     """A requirement that is no text is pip's to refuse; the log shows it escaped."""
     layout.log.parent.mkdir()
