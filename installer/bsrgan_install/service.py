@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from bsrgan_install import commands, record
+from bsrgan_install import commands, files, record
 from bsrgan_install.places import PREFIX_VARIABLE, UNIT, Layout
 
 _TIMEOUT_S = 40
@@ -80,8 +80,8 @@ def install(layout: Layout, command: list[str], kept: record.Record) -> str:
     """
     assert layout.unit is not None  # is_available() was asked
     kept.made(record.make_folder(layout.unit.parent))
-    layout.unit.write_text(unit_text(layout, command), encoding="utf-8")
     kept.unit = str(layout.unit)
+    files.write(layout.unit, unit_text(layout, command).encode())
     for arguments in (("daemon-reload",), ("enable", UNIT), ("restart", UNIT)):
         done = _systemctl(*arguments)
         if done.returncode != 0:
@@ -91,6 +91,7 @@ def install(layout: Layout, command: list[str], kept: record.Record) -> str:
 
 def remove(unit: Path) -> None:
     """Stop, disable and delete the unit; nothing happens when there is none."""
+    files.drop_draft(unit)
     if not unit.exists():
         return
     if shutil.which("systemctl") is not None:

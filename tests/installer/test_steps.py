@@ -90,6 +90,14 @@ class FakeBackend:
         return ""
 
 
+class Full(io.BytesIO):
+    """A file on a disk without space."""
+
+    def write(self, _data):
+        """Fail as the system does, which names no file here."""
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_every_file_of_the_installer_is_python_3_8():
     """The installer starts on Python 3.8, so that it can say which Python is missing."""
     for path in [INSTALLER / "install.py", *INSTALLER.glob("bsrgan_install/*.py")]:
@@ -171,6 +179,21 @@ def test_a_systemd_that_refuses_gives_its_reason(layout, systemctl):
     assert service.install(layout, ["gimp-bsrgan", "serve"], Record()) == "no restart today"
     service.remove(layout.unit)
     assert not layout.unit.exists()
+
+
+@pytest.mark.parametrize("step", ["open", "replace"])
+def test_a_unit_that_could_not_be_written_is_known(layout, systemctl, monkeypatch, step):
+    """A full disk is told with the unit's name, and nothing of the unit is there after its removal."""
+    layout.unit.parent.mkdir(parents=True)
+    kept = Record()
+    with monkeypatch.context() as full:
+        full.setattr(Path, step, lambda *_, **__: Full().write(b""))
+        with pytest.raises(OSError, match="No space left") as caught:
+            service.install(layout, ["gimp-bsrgan", "serve"], kept)
+    assert (caught.value.filename, kept.unit) == (str(layout.unit), str(layout.unit))
+    files.draft(layout.unit).write_text("half")  # as after a power cut
+    service.remove(layout.unit)
+    assert list(layout.unit.parent.iterdir()) == []
 
 
 def test_no_service_where_no_systemd_runs_for_the_user(layout, systemctl):
@@ -348,14 +371,6 @@ def test_a_profile_is_recorded_before_its_copy_starts(layout, home, monkeypatch)
     kept = record.read(layout.record)
     assert kept.plugin_folders == [str(home / ".config/GIMP/3.0/plug-ins/gimp-bsrgan")]
     assert kept.made_folders == [str(home / ".config/GIMP" / name) for name in ("", "3.0", "3.0/plug-ins")]
-
-
-class Full(io.BytesIO):
-    """A file on a disk without space."""
-
-    def write(self, _data):
-        """Fail as the system does, which names no file here."""
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_failed_write_names_the_file_that_was_to_be(home, monkeypatch):
