@@ -93,3 +93,15 @@ def test_a_result_never_replaces_its_picture(tmp_path):
     (tmp_path / "out/a_BSRGAN.png").hardlink_to(photo)
     with pytest.raises(Failure, match="would replace it"):
         batch.plan([photo], None, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["a_BSRGAN.png", "a_BSRGAN.tif"])
+def test_a_result_never_replaces_another_input(tmp_path, monkeypatch, name):
+    """A result of an earlier run that is an input itself is kept, whatever the folder is called by."""
+    monkeypatch.chdir(tmp_path)
+    first, second = touch(tmp_path, "a.png", name)
+    (tmp_path / "here").symlink_to(tmp_path)
+    for folder in (tmp_path, Path(), tmp_path / "here"):
+        with pytest.raises(Failure, match=f"The result {name} would replace an input") as caught:
+            batch.plan([first, second], None, folder)
+        assert caught.value.status == 2

@@ -42,7 +42,8 @@ def plan(inputs: list[Path], output: Path | None, folder: Path | None) -> list[I
         folder: `-d`; results are named by `stems`, as `NAME_BSRGAN.png`.
 
     Raises:
-        Failure: wrong use of `-o`, wrong ending (status 2), a folder without pictures, or two inputs with one result.
+        Failure: wrong use of `-o`, wrong ending (status 2), a folder without pictures, two inputs with one result, or
+            a result in an input's place (status 2).
     """
     if output is not None:
         return [_single(inputs, output)]
@@ -53,6 +54,9 @@ def plan(inputs: list[Path], output: Path | None, folder: Path | None) -> list[I
     sources = list(_sources(inputs))
     items = [Item(source, folder / f"{stem}{MARK}.png") for source, stem in zip(sources, stems(sources), strict=True)]
     _check_unique(items)
+    # A picture of floating-point numbers, which only reading shows, becomes a TIFF.
+    targets = [target for item in items for target in (item.target, item.target.with_suffix(".tif"))]
+    require_no_input_among(targets, sources)
     return items
 
 
@@ -115,3 +119,15 @@ def _check_unique(items: list[Item]) -> None:
             raise Failure(f"{other} and {item.source} would both become {item.target.name}; do them separately.")
         if item.target.exists() and item.source.exists() and item.target.samefile(item.source):
             raise Failure(f"The result of {item.source} would replace it; choose another folder.", USAGE)
+
+
+def require_no_input_among(targets: list[Path], inputs: list[Path]) -> None:
+    """Refuse a run that would write over what it reads.
+
+    Raises:
+        Failure: a result has the name of an input (status 2).
+    """
+    read = {path.resolve() for path in inputs}
+    for target in targets:
+        if target.resolve() in read:
+            raise Failure(f"The result {target.name} would replace an input; choose another folder.", USAGE)

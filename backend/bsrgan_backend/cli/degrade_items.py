@@ -107,15 +107,3 @@ def _require_different_names(pictures: list[Path], stems: list[str]) -> None:
         other = seen.setdefault(stem, path)
         if other is not path:
             raise Failure(f"{other} and {path} would both become {stem}{LQ}.png; do them separately.", USAGE)
-
-
-def require_no_input_among(targets: list[Path], inputs: list[Path]) -> None:
-    """Refuse a run that would write over what it reads.
-
-    Raises:
-        Failure: a result has the name of an input (status 2).
-    """
-    read = {path.resolve() for path in inputs}
-    for target in targets:
-        if target.resolve() in read:
-            raise Failure(f"The result {target.name} would replace an input; choose another folder.", USAGE)

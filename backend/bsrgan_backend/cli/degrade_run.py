@@ -10,7 +10,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bsrgan_backend.cli import connection, degrade_items, degrade_pool, degrade_recipes, degrade_trip, degrade_work
+from bsrgan_backend.cli import (
+    batch,
+    connection,
+    degrade_items,
+    degrade_pool,
+    degrade_recipes,
+    degrade_trip,
+    degrade_work,
+)
 from bsrgan_backend.cli.batch import USAGE
 from bsrgan_backend.cli.degrade_items import HQ, LQ, PAIR, SHEET, TRIP, Item, Wanted
 from bsrgan_backend.cli.degrade_work import Done
@@ -49,7 +57,7 @@ def items(asked: argparse.Namespace) -> list[Item]:
     planned = degrade_items.plan(sources, wanted, pattern)
     targets = [item.target(mark) for item in planned for mark in (LQ, HQ, PAIR, TRIP)]
     read = [*sources, *(path for path in (asked.recipe, asked.steps) if path is not None)]
-    degrade_items.require_no_input_among([*targets, folder / SHEET], read)
+    batch.require_no_input_among([*targets, folder / SHEET], read)
     return planned
 
 
