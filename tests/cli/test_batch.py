@@ -66,7 +66,6 @@ def test_output_file_is_kept_as_named(tmp_path):
         (["a.png"], "x", None, "choose one of these", 2),
         (["a.png"], None, "b.png", "takes a folder", 2),
         (["empty"], None, "out", "no pictures", 1),
-        (["a.png", "a.png"], None, "out", "both become a_BSRGAN.png", 1),
         (["a.png", "a.jpg", "a_jpg.png"], None, "out", "both become a_jpg_BSRGAN.png", 1),
         (["a_BSRGAN.png"], None, None, "Say where", 2),
     ],
@@ -105,3 +104,27 @@ def test_a_result_never_replaces_another_input(tmp_path, monkeypatch, name):
         with pytest.raises(Failure, match=f"The result {name} would replace an input") as caught:
             batch.plan([first, second], None, folder)
         assert caught.value.status == 2
+
+
+def test_a_picture_that_is_named_twice_is_taken_once(tmp_path, monkeypatch):
+    """The same file counts once, at its first place, also when it is named by a folder or by another way to it."""
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path / "in", "a.png", "b.png")
+    (tmp_path / "same").symlink_to(tmp_path / "in")
+    inputs = [Path("in/b.png"), tmp_path / "in", Path("in/../in/b.png"), Path("same/a.png")]
+    items = batch.plan(inputs, None, tmp_path / "out")
+    assert [item.source for item in items] == [Path("in/b.png"), tmp_path / "in/a.png"]
+
+
+def test_another_name_for_a_picture_has_its_own_result(tmp_path):
+    """A link with another name is no repetition: both names are asked for."""
+    (photo,) = touch(tmp_path, "a.png")
+    (tmp_path / "link.png").symlink_to(photo)
+    items = batch.plan([photo, tmp_path / "link.png"], None, tmp_path / "out")
+    assert [item.target.name for item in items] == ["a_BSRGAN.png", "link_BSRGAN.png"]
+
+
+def test_links_in_a_circle_are_left_to_the_reader(tmp_path):
+    """A link to itself is no reason to end: reading it says what is wrong."""
+    (tmp_path / "a.png").symlink_to(tmp_path / "a.png")
+    assert len(batch.plan([tmp_path / "a.png"], None, tmp_path / "out")) == 1

@@ -281,3 +281,10 @@ def test_hidden_colours_stay_hidden(degrade, tmp_path):
     np.testing.assert_array_equal(results[0], results[1])
     np.testing.assert_array_equal(results[0][..., 3], pixels[..., 3])
     assert np.abs(results[0][..., :3].astype(int) - 128).max() <= 2
+
+
+def test_a_picture_that_is_named_twice_is_degraded_once(degrade, photo):
+    """The same file counts once, also when it is named by its folder as well."""
+    degrade(photo, photo.parent)
+    assert names(degrade.out) == {"photo_LQ.png", "recipes.jsonl"}
+    assert len((degrade.out / "recipes.jsonl").read_text().splitlines()) == 1

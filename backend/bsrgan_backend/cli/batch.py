@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def plan(inputs: list[Path], output: Path | None, folder: Path | None) -> list[I
         raise Failure("Say where results go: -o FILE for one picture, -d FOLDER for any number.", USAGE)
     if folder.exists() and not folder.is_dir():
         raise Failure(f"{folder} is a file; -d takes a folder.", USAGE)
-    sources = list(_sources(inputs))
+    sources = distinct(_sources(inputs))
     items = [Item(source, folder / f"{stem}{MARK}.png") for source, stem in zip(sources, stems(sources), strict=True)]
     _check_unique(items)
     # A picture of floating-point numbers, which only reading shows, becomes a TIFF.
@@ -81,6 +82,18 @@ def _sources(inputs: list[Path]) -> Iterator[Path]:
         if not found:
             raise Failure(f"There are no pictures in {entry}.")
         yield from found
+
+
+def distinct(sources: Iterable[Path]) -> list[Path]:
+    """Each picture once, at its first place.
+
+    Args:
+        sources: paths; several may lead to one file. A link under another name is a picture of its own.
+    """
+    first: dict[tuple[str, str], Path] = {}
+    for path in sources:
+        first.setdefault((os.path.realpath(path), path.name), path)
+    return list(first.values())
 
 
 def stems(sources: list[Path]) -> list[str]:
@@ -127,7 +140,8 @@ def require_no_input_among(targets: list[Path], inputs: list[Path]) -> None:
     Raises:
         Failure: a result has the name of an input (status 2).
     """
-    read = {path.resolve() for path in inputs}
+    # Not `Path.resolve`, which fails at links in a circle.
+    read = {os.path.realpath(path) for path in inputs}
     for target in targets:
-        if target.resolve() in read:
+        if os.path.realpath(target) in read:
             raise Failure(f"The result {target.name} would replace an input; choose another folder.", USAGE)

@@ -83,10 +83,12 @@ def _seeded(wanted: Wanted, number: int) -> Wanted:
 def sources(inputs: list[Path]) -> list[Path]:
     """The pictures that are meant: files as they are, of folders their pictures without results of earlier runs.
 
+    A picture that is named twice counts once.
+
     Raises:
         Failure: a folder without pictures.
     """
-    return [path for entry in inputs for path in (_pictures(entry) if entry.is_dir() else [entry])]
+    return batch.distinct(path for entry in inputs for path in (_pictures(entry) if entry.is_dir() else [entry]))
 
 
 def _pictures(folder: Path) -> Iterator[Path]:
