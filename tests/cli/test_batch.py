@@ -67,6 +67,7 @@ def test_output_file_is_kept_as_named(tmp_path):
         (["a.png"], None, "b.png", "takes a folder", 2),
         (["empty"], None, "out", "no pictures", 1),
         (["a.png", "a.jpg", "a_jpg.png"], None, "out", "both become a_jpg_BSRGAN.png", 1),
+        (["a.png", "more/a.png"], None, "out", "into different folders", 1),
         (["a_BSRGAN.png"], None, None, "Say where", 2),
     ],
 )
@@ -74,6 +75,7 @@ def test_mistakes_are_told_before_anything_is_done(tmp_path, monkeypatch, inputs
     """Each wrong combination is one sentence, with status 2 where the usage is wrong."""
     monkeypatch.chdir(tmp_path)
     touch(tmp_path, "a.png", "b.png", "a.jpg", "a_jpg.png")
+    touch(tmp_path / "more", "a.png")
     (tmp_path / "empty").mkdir()
     with pytest.raises(Failure, match=words) as caught:
         batch.plan([Path(name) for name in inputs], output and Path(output), folder and Path(folder))

@@ -171,7 +171,7 @@ def test_names_that_collide(degrade, tmp_path):
     for path in (first, second):
         path.parent.mkdir()
         picture(path)
-    assert "both" in degrade.fails(first, second, status=2)
+    assert "do them into different folders." in degrade.fails(first, second, status=2)
 
 
 @contextlib.contextmanager

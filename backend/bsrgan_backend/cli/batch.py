@@ -129,7 +129,9 @@ def _check_unique(items: list[Item]) -> None:
     for item in items:
         other = seen.setdefault(item.target, item.source)
         if other is not item.source:
-            raise Failure(f"{other} and {item.source} would both become {item.target.name}; do them separately.")
+            raise Failure(
+                f"{other} and {item.source} would both become {item.target.name}; do them into different folders."
+            )
         if item.target.exists() and item.source.exists() and item.target.samefile(item.source):
             raise Failure(f"The result of {item.source} would replace it; choose another folder.", USAGE)
 

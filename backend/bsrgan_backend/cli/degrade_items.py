@@ -108,4 +108,6 @@ def _require_different_names(pictures: list[Path], stems: list[str]) -> None:
     for path, stem in zip(pictures, stems, strict=True):
         other = seen.setdefault(stem, path)
         if other is not path:
-            raise Failure(f"{other} and {path} would both become {stem}{LQ}.png; do them separately.", USAGE)
+            raise Failure(
+                f"{other} and {path} would both become {stem}{LQ}.png; do them into different folders.", USAGE
+            )
