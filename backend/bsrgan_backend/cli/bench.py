@@ -7,9 +7,9 @@ import json
 import shlex
 import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
+from bsrgan_backend.cli.arguments import path
 from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.progress import ProgressBar
 
@@ -45,8 +45,8 @@ def add_parsers(commands: Any) -> None:
     parser.add_argument(
         "--peers", action="store_true", help=_("compare with other runtimes; installs them apart when they are missing")
     )
-    parser.add_argument("--photo", type=Path, metavar="FILE", help=_("photo to cut from (default: the bundled one)"))
-    parser.add_argument("--photos", type=Path, metavar="DIR", help=_("also compare fast with exact on these photos"))
+    parser.add_argument("--photo", type=path, metavar="FILE", help=_("photo to cut from (default: the bundled one)"))
+    parser.add_argument("--photos", type=path, metavar="DIR", help=_("also compare fast with exact on these photos"))
     parser.add_argument(
         "--memory", action="store_true", help=_("also compare memory with the plan: half an hour or more")
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
+from bsrgan_backend.cli.arguments import path
 from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.progress import ProgressBar
 
@@ -31,9 +31,9 @@ def add_parsers(commands: Any) -> None:
         ),
         epilog=_("presets: {names}").format(names=", ".join(PRESETS)),
     )
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=_("a picture, or a folder of pictures"))
+    parser.add_argument("inputs", nargs="+", type=path, metavar="INPUT", help=_("a picture, or a folder of pictures"))
     parser.add_argument(
-        "-d", "--directory", type=Path, metavar="DIR", required=True, help=_("a folder for results; made when missing")
+        "-d", "--directory", type=path, metavar="DIR", required=True, help=_("a folder for results; made when missing")
     )
     _add_wishes(parser)
     _add_outputs(parser)
@@ -44,8 +44,8 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group(_("what is drawn")).add_argument
     add("--mode", choices=MODES, help=_("bsrgan: seven steps in any order (default); bsrgan-plus: thirteen and more"))
     add("--preset", choices=PRESETS, metavar="NAME", help=_("ready-made steps, see below"))
-    add("--steps", type=Path, metavar="FILE", help=_("steps of your own: a JSON list, for the mode manual"))
-    add("--recipe", type=Path, metavar="FILE", help=_("do the same again: a PNG of ours, a recipe, or a recipes.jsonl"))
+    add("--steps", type=path, metavar="FILE", help=_("steps of your own: a JSON list, for the mode manual"))
+    add("--recipe", type=path, metavar="FILE", help=_("do the same again: a PNG of ours, a recipe, or a recipes.jsonl"))
     add("--scale", type=int, choices=(1, 2, 3, 4), help=_("reduction (default: 4, or the preset's own)"))
     add("--seed", type=int, metavar="N", help=_("item k is drawn from N + k (default 0)"))
     add("--profile", choices=("official", "paper"), help=_("ranges of the released code (default) or of the paper"))

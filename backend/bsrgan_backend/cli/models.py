@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bsrgan_backend.cli.arguments import path
 from bsrgan_backend.cli.failure import Failure
 from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.progress import ProgressBar, ProgressLines
@@ -33,7 +33,7 @@ def add_parsers(commands: Any) -> None:
     download.set_defaults(run=run_download)
 
     add = actions.add_parser("add", help=_("install weights from a .pth, .safetensors or ncnn file"))
-    add.add_argument("file", metavar="FILE", type=Path)
+    add.add_argument("file", metavar="FILE", type=path)
     add.add_argument("--id", metavar="ID", help=_("the name to give it (default: made of the file's name)"))
     add.set_defaults(run=run_add)
 
@@ -41,9 +41,9 @@ def add_parsers(commands: Any) -> None:
     remove.add_argument("id", metavar="ID")
     remove.set_defaults(run=run_remove)
 
-    path = actions.add_parser("path", help=_("print where an installed model lies"))
-    path.add_argument("id", metavar="ID")
-    path.set_defaults(run=run_path)
+    place = actions.add_parser("path", help=_("print where an installed model lies"))
+    place.add_argument("id", metavar="ID")
+    place.set_defaults(run=run_path)
 
 
 def run_list(_asked: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bsrgan_backend.cli import batch
+from bsrgan_backend.cli.arguments import path
 from bsrgan_backend.cli.batch import Item
 from bsrgan_backend.cli.failure import Failure, code_of, sentence_of
 from bsrgan_backend.cli.language import _
@@ -44,10 +45,10 @@ def add_parsers(commands: Any) -> None:
             "are kept. With -d results are named NAME_BSRGAN.png (.tif for floating-point TIFFs)."
         ),
     )
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=_("a picture, or a folder of pictures"))
+    parser.add_argument("inputs", nargs="+", type=path, metavar="INPUT", help=_("a picture, or a folder of pictures"))
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("-o", "--output", type=Path, metavar="FILE", help=_("the result of one picture"))
-    where.add_argument("-d", "--directory", type=Path, metavar="DIR", help=_("a folder for results; made when missing"))
+    where.add_argument("-o", "--output", type=path, metavar="FILE", help=_("the result of one picture"))
+    where.add_argument("-d", "--directory", type=path, metavar="DIR", help=_("a folder for results; made when missing"))
     parser.add_argument("--model", default="", metavar="ID", help=_("a model of 'models list' (default: the setting)"))
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
