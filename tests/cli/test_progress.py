@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import unicodedata
 
 import pytest
 
@@ -17,6 +19,10 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         """Yes."""
         return True
+
+    def fileno(self) -> int:
+        """That of some descriptor."""
+        return 2
 
 
 def test_nothing_is_written_where_no_terminal_is():
@@ -46,6 +52,54 @@ def test_a_terminal_is_not_flooded(monkeypatch):
         now[0] = 100.0 + step / 100
         shown.show(f"<{step}>")
     assert 8 <= stream.getvalue().count("<") <= 11
+
+
+def shown_in(monkeypatch, columns: int, text: str, label: str) -> str:
+    """What a terminal of so many columns gets."""
+    monkeypatch.setattr(progress.os, "get_terminal_size", lambda _number: os.terminal_size((columns, 24)))
+    stream = Terminal()
+    ProgressBar(stream).show(text, label)
+    return stream.getvalue().removeprefix("\r\033[K")
+
+
+def columns_of(text: str) -> int:
+    """Columns on a terminal."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+@pytest.mark.parametrize("columns", [10, 20, 40, 60, 80, 200])
+@pytest.mark.parametrize("name", ["a.png", "long " * 30 + ".png", "\u732b" * 50 + ".jpg"])
+@pytest.mark.parametrize("text", [bar(3, 4), f"{bar(3, 4)}  2 min 5 s left", "loading the model"])
+def test_a_line_is_never_wrapped(monkeypatch, columns, name, text):
+    """A line of any text stays within the terminal, so that the next one replaces all of it."""
+    shown = shown_in(monkeypatch, columns, text, f"3/10 {name}")
+    assert columns_of(shown) < columns
+    assert shown
+
+
+def test_a_long_name_loses_its_middle(monkeypatch):
+    """The number before a long name, its ending, the bar and the time are kept."""
+    shown = shown_in(monkeypatch, 80, f"{bar(1, 2)}  8 s left", f"3/10 {'x' * 200}.png")
+    assert shown.startswith("3/10 xx")
+    assert "...x" in shown
+    assert shown.endswith(f"xx.png  {bar(1, 2)}  8 s left")
+    assert len(shown) == 79
+
+
+def test_a_narrow_terminal_has_no_bar(monkeypatch):
+    """Where bar and name do not fit beside each other the percentage alone is shown."""
+    assert shown_in(monkeypatch, 40, f"{bar(1, 2)}  8 s left", "photo.png") == "photo.png  50 %  8 s left"
+
+
+def test_a_terminal_that_does_not_know_its_size_has_80_columns(monkeypatch):
+    """Some terminals say 0, and some streams are none that could be asked."""
+    shown = shown_in(monkeypatch, 0, bar(1, 2), "x" * 100)
+    monkeypatch.undo()
+    stream = Terminal()
+    stream.fileno = io.StringIO().fileno
+    ProgressBar(stream).show(bar(1, 2), "x" * 100)
+    assert stream.getvalue().removeprefix("\r\033[K") == shown
+    assert len(shown) == 79
 
 
 def test_progress_lines_are_plain_lines():

@@ -155,9 +155,7 @@ class Run:
                     self._fail(f"{item.stem}: {sentence_of(error)}")
 
     def _trip(self, item: Item, done: Done, client: Client, label: str) -> None:
-        trip = degrade_trip.run(
-            item, done, client, self._asked.model, lambda text: self._shown.show(f"{label}  {text}")
-        )
+        trip = degrade_trip.run(item, done, client, self._asked.model, lambda text: self._shown.show(text, label))
         self._trips[item.stem] = trip.facts()
         for note in trip.notes:
             self._tell(f"{item.stem}: {note}")

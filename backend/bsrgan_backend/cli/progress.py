@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from types import TracebackType
 from typing import TextIO
 
 from bsrgan_backend.cli.language import _
-from bsrgan_backend.cli.table import size_text
+from bsrgan_backend.cli.table import columns, size_text
 
 WIDTH = 24
 _INTERVAL_S = 0.1
 _LINE_INTERVAL_S = 1.0
+_USUAL_COLUMNS = 80
+_SHORTEST = 12
+"""Columns below which a name says nothing any more."""
+_BAR = re.compile(r"\[#*\.*\] *")
 
 
 def bar(done: float, total: float) -> str:
@@ -19,6 +25,49 @@ def bar(done: float, total: float) -> str:
     share = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
     full = int(share * WIDTH)
     return f"[{'#' * full}{'.' * (WIDTH - full)}] {share * 100:3.0f} %"
+
+
+def fitted(text: str, label: str, width: int) -> str:
+    """A line for a terminal: where room is short the label loses its middle, then the text its bar.
+
+    Args:
+        text: how far it is, perhaps with a bar.
+        label: what it is about, or empty.
+        width: columns that there are.
+    """
+    if label and columns(label) + 2 + columns(text) > width:
+        if width - columns(text) - 2 < min(_SHORTEST, columns(label)):
+            text = _BAR.sub("", text)
+        label = shortened(label, max(width - columns(text) - 2, 0))
+    elif columns(text) > width:
+        text = _BAR.sub("", text)
+    return shortened(f"{label}  {text}" if label else text, width)
+
+
+def shortened(text: str, width: int) -> str:
+    """A text with "..." for its middle where it is too long.
+
+    Args:
+        text: any characters.
+        width: columns that it may take.
+    """
+    if columns(text) <= width:
+        return text
+    room = width - 3
+    if room < 2:
+        return _start(text, width)
+    tail = _start(text[::-1], room // 2)[::-1]
+    return f"{_start(text, room - columns(tail))}...{tail}"
+
+
+def _start(text: str, width: int) -> str:
+    """As many characters as fit."""
+    taken = 0
+    for place, character in enumerate(text):
+        taken += columns(character)
+        if taken > width:
+            return text[:place]
+    return text
 
 
 def duration_text(seconds: float) -> str:
@@ -47,13 +96,21 @@ class ProgressBar:
     ) -> None:
         self.clear()
 
-    def show(self, text: str) -> None:
-        """Show a line, at most ten times a second."""
+    def show(self, text: str, label: str = "") -> None:
+        """Show a line, at most ten times a second; `label` before `text` is what may be shortened."""
         now = time.monotonic()
         if self._is_shown and now - self._last_s >= _INTERVAL_S:
             self._last_s = now
-            self._stream.write(f"\r\033[K{text}")
+            # The last column stays free: many terminals go on to the next line there.
+            self._stream.write(f"\r\033[K{fitted(text, label, self._columns() - 1)}")
             self._stream.flush()
+
+    def _columns(self) -> int:
+        """Of the terminal; asked each time, because windows change their size."""
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or _USUAL_COLUMNS
+        except (OSError, ValueError):
+            return _USUAL_COLUMNS
 
     def bytes(self, done: int, total: int) -> None:
         """Show how much of a download is there; `total` is 0 when it is not known."""
@@ -75,12 +132,12 @@ class ProgressLines(ProgressBar):
         super().__init__(stream)
         self._is_shown = True
 
-    def show(self, text: str) -> None:
-        """Print a line, at most once a second."""
+    def show(self, text: str, label: str = "") -> None:
+        """Print a line, at most once a second; `label` goes before `text`."""
         now = time.monotonic()
         if now - self._last_s >= _LINE_INTERVAL_S:
             self._last_s = now
-            self._stream.write(f"{text}\n")
+            self._stream.write(f"{label}  {text}\n" if label else f"{text}\n")
             self._stream.flush()
 
     def clear(self) -> None:

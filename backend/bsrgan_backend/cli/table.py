@@ -13,7 +13,7 @@ def aligned(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) 
         rows: all with the same number of cells; the first may be a heading.
         right: columns that are aligned to the right.
     """
-    widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(columns(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
         cells = [
@@ -25,10 +25,10 @@ def aligned(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) 
 
 
 def _blanks(cell: str, width: int) -> str:
-    return " " * (width - _width(cell))
+    return " " * (width - columns(cell))
 
 
-def _width(text: str) -> int:
+def columns(text: str) -> int:
     """Columns on a terminal; Chinese characters take two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 

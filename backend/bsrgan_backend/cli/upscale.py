@@ -192,11 +192,11 @@ class _Batch:
         from bsrgan_backend.errors import BackendError
 
         try:
-            self._shown.show(f"{label}  {_('reading')}")
+            self._shown.show(_("reading"), label)
             request = job.prepare(
                 item, self._asked.model, _wanted(self._asked), _place(self._asked), _params(self._asked)
             )
-            done = job.run(request, self._connected(), lambda text: self._shown.show(f"{label}  {text}"))
+            done = job.run(request, self._connected(), lambda text: self._shown.show(text, label))
         except (BackendError, WireError, OSError, MemoryError) as error:
             # One's own pictures fail alone; what is wrong with the daemon, the model or the disk ends the batch.
             if code_of(error) in _GENERAL:
