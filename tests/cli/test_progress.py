@@ -91,6 +91,11 @@ def test_a_narrow_terminal_has_no_bar(monkeypatch):
     assert shown_in(monkeypatch, 40, f"{bar(1, 2)}  8 s left", "photo.png") == "photo.png  50 %  8 s left"
 
 
+def test_a_label_does_not_act(monkeypatch):
+    """Control characters in the name of a file are shown as escapes."""
+    assert shown_in(monkeypatch, 80, "reading", "a\x1b[31m\n.png") == r"a\x1b[31m\n.png  reading"
+
+
 def test_a_terminal_that_does_not_know_its_size_has_80_columns(monkeypatch):
     """Some terminals say 0, and some streams are none that could be asked."""
     shown = shown_in(monkeypatch, 0, bar(1, 2), "x" * 100)

@@ -6,10 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from bsrgan_backend.cli import bench, degrade, language, models, serve, settings, status, upscale
 from bsrgan_backend.cli.failure import Failure, sentence_of
-from bsrgan_backend.cli.language import _
+from bsrgan_backend.cli.language import _, printable
 from bsrgan_wire import __version__
 from bsrgan_wire.language import translated
 
@@ -17,9 +18,15 @@ COMMANDS = (upscale, degrade, serve, status, models, settings, bench)
 DEBUG_VARIABLE = "GIMP_BSRGAN_DEBUG"
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Wrong usage; the words of the command line may be in it."""
+        super().error(printable(message))
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    whole = argparse.ArgumentParser(
+    whole = _Parser(
         prog="gimp-bsrgan",
         description=_("Enlarge pictures with a trained network, in the daemon that the GIMP plug-in uses."),
     )
@@ -60,5 +67,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(sentence: str, status_: int) -> int:
-    print(f"gimp-bsrgan: {translated(sentence)}", file=sys.stderr)
+    print(f"gimp-bsrgan: {printable(translated(sentence))}", file=sys.stderr)
     return status_

@@ -23,7 +23,7 @@ from bsrgan_backend.cli.batch import USAGE
 from bsrgan_backend.cli.degrade_items import HQ, LQ, PAIR, SHEET, TRIP, Item, Wanted
 from bsrgan_backend.cli.degrade_work import Done
 from bsrgan_backend.cli.failure import Failure, code_of, sentence_of
-from bsrgan_backend.cli.language import _
+from bsrgan_backend.cli.language import _, printable
 from bsrgan_backend.cli.progress import ProgressBar, bar
 from bsrgan_backend.degradation import read_request
 from bsrgan_backend.degradation.contact_sheet import cell_px, contact_sheet
@@ -161,7 +161,7 @@ class Run:
             self._tell(f"{item.stem}: {note}")
         if not self._asked.json:
             self._shown.clear()
-            print(trip.sentence(item.stem), flush=True)
+            print(printable(trip.sentence(item.stem)), flush=True)
 
     def _report(self, good: list[Done]) -> None:
         self._shown.clear()
@@ -181,4 +181,4 @@ class Run:
 
     def _tell(self, text: str) -> None:
         self._shown.clear()
-        print(translated(text), file=sys.stderr)
+        print(printable(translated(text)), file=sys.stderr)

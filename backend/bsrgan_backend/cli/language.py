@@ -9,6 +9,7 @@ from __future__ import annotations
 import gettext
 import io
 import sys
+import unicodedata
 from pathlib import Path
 
 DOMAIN = "gimp-bsrgan-command"
@@ -20,6 +21,24 @@ gettext.bindtextdomain(DOMAIN, str(FOLDER))
 def _(text: str) -> str:
     """`text` in the user's language, or as it is."""
     return gettext.dgettext(DOMAIN, text)
+
+
+def printable(text: str) -> str:
+    """A line that a terminal shows as it is: control characters, as names of files may hold, as backslash escapes.
+
+    Args:
+        text: one line; a line break in it belongs to a name.
+    """
+    return "".join(character if _is_shown(character) else _escaped(character) for character in text)
+
+
+def _is_shown(character: str) -> bool:
+    # Python calls all blanks but one unprintable.
+    return character.isprintable() or unicodedata.category(character) == "Zs"
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def use_everywhere() -> None:

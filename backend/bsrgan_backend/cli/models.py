@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bsrgan_backend.cli.arguments import path
 from bsrgan_backend.cli.failure import Failure
-from bsrgan_backend.cli.language import _
+from bsrgan_backend.cli.language import _, printable
 from bsrgan_backend.cli.progress import ProgressBar, ProgressLines
 from bsrgan_backend.cli.table import aligned, size_text
 from bsrgan_wire import places
@@ -74,7 +74,8 @@ def run_list(_asked: argparse.Namespace) -> int:
     heading, *lines = aligned(rows).splitlines()
     print(heading)
     for line, (description, source) in zip(lines, about, strict=True):
-        print(f"{line}\n       {translated(description)}\n       {_('from {source}').format(source=source)}")
+        about_it = (translated(description), _("from {source}").format(source=source))
+        print("\n       ".join(map(printable, (line, *about_it))))
     if default in known:
         print("\n" + _("* is used when nothing else is asked for ('gimp-bsrgan settings set model ID' changes it)"))
     else:

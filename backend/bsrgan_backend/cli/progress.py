@@ -8,7 +8,7 @@ import time
 from types import TracebackType
 from typing import TextIO
 
-from bsrgan_backend.cli.language import _
+from bsrgan_backend.cli.language import _, printable
 from bsrgan_backend.cli.table import columns, size_text
 
 WIDTH = 24
@@ -102,7 +102,7 @@ class ProgressBar:
         if self._is_shown and now - self._last_s >= _INTERVAL_S:
             self._last_s = now
             # The last column stays free: many terminals go on to the next line there.
-            self._stream.write(f"\r\033[K{fitted(text, label, self._columns() - 1)}")
+            self._stream.write(f"\r\033[K{fitted(text, printable(label), self._columns() - 1)}")
             self._stream.flush()
 
     def _columns(self) -> int:

@@ -13,7 +13,7 @@ from bsrgan_backend.cli import batch
 from bsrgan_backend.cli.arguments import path
 from bsrgan_backend.cli.batch import Item
 from bsrgan_backend.cli.failure import Failure, code_of, sentence_of
-from bsrgan_backend.cli.language import _
+from bsrgan_backend.cli.language import _, printable
 from bsrgan_backend.cli.progress import ProgressBar, duration_text
 from bsrgan_wire import limits
 from bsrgan_wire.errors import WireError
@@ -222,7 +222,7 @@ class _Batch:
 
     def _tell(self, text: str) -> None:
         self._shown.clear()
-        print(translated(text), file=sys.stderr)
+        print(printable(translated(text)), file=sys.stderr)
 
 
 def _wanted(asked: argparse.Namespace) -> Wanted:
