@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bsrgan_backend.cli.failure import Failure
+from bsrgan_backend.errors import BackendError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm", ".pgm", ".gif"})
 """What counts as a picture in a folder; a file that is named itself may be called anything."""
@@ -17,6 +20,9 @@ WRITTEN = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"})
 
 MARK = "_BSRGAN"
 USAGE = 2
+
+_DESCRIPTOR = re.compile(r"/dev/(stdin|fd/\d+)|/proc/(self|\d+)/fd/\d+")
+"""What a shell makes of `<(command)`, and what is piped in."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,20 @@ def distinct(sources: Iterable[Path]) -> list[Path]:
     for path in sources:
         first.setdefault((os.path.realpath(path), path.name), path)
     return list(first.values())
+
+
+def require_file(path: Path) -> None:
+    """Refuse to open what may never end, such as a pipe that nobody writes to; the caller's own descriptors are fine.
+
+    Raises:
+        BackendError: it is there, and neither a file nor a folder, of which reading says what is wrong.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or _DESCRIPTOR.fullmatch(path.as_posix())):
+        raise BackendError("BAD_PARAM", f"{path.name}: This is a pipe or a device, not a picture file.")
 
 
 def stems(sources: list[Path]) -> list[str]:

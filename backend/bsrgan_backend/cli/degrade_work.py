@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bsrgan_backend.cli import degrade_png, degrade_recipes
+from bsrgan_backend.cli import batch, degrade_png, degrade_recipes
 from bsrgan_backend.cli.degrade_items import HQ, LQ, PAIR, Item
 from bsrgan_backend.cli.failure import code_of, sentence_of
 from bsrgan_backend.degradation import DegradedLayer, Recipe, degrade_layer, layers, reference_layer
@@ -131,6 +131,7 @@ def _narrowed(result: DegradedLayer) -> tuple[Pixels, list[str]]:
 
 
 def _picture(path: Path) -> Picture:
+    batch.require_file(path)
     return _read(path, path.stat().st_mtime_ns) if path.is_file() else read_picture(path)
 
 

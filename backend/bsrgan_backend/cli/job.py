@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bsrgan_backend.cli.batch import Item
+from bsrgan_backend.cli.batch import Item, require_file
 from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.progress import bar, duration_text
 from bsrgan_backend.errors import BackendError
@@ -131,6 +131,7 @@ def prepare(
     Raises:
         BackendError: the file cannot be read, or the result would be too small or too large or cannot be written.
     """
+    require_file(item.source)
     picture = read_picture(item.source)
     height, width, channels = picture.pixels.shape
     asked = wanted if isinstance(wanted, Wanted) else Wanted(wanted)
