@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,26 @@ def test_closed_streams_are_no_failure(bare, closed):
         assert done.returncode == status
         assert "unexpected" not in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "upscale --help", "models list", "settings"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_left_hears_nothing(bare, words, unbuffered):
+    """Output into a closed pipe is status 1 and no complaint, help included."""
+    environ = bare.environ | {"PYTHONUNBUFFERED": unbuffered}
+    line = f"({sys.executable} -m bsrgan_backend.cli.main {words}; echo $? >&2) | true"
+    # The reader has gone before the command writes: it starts slowly.
+    done = subprocess.run(["sh", "-c", line], env=environ, capture_output=True, text=True, check=False)
+    assert done.stderr == "1\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("words", ["--help", "--version", "models list", "settings get tile"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_does_not_fit_is_one_sentence(bare, words, unbuffered):
+    """A full disk under the output is told once, with status 1."""
+    environ = bare.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "bsrgan_backend.cli.main", *words.split()]
+        done = subprocess.run(command, env=environ, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "gimp-bsrgan: No space left on device.\n")

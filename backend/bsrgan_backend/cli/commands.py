@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from bsrgan_backend.cli import bench, degrade, language, models, serve, settings, status, upscale
 from bsrgan_backend.cli.failure import Failure, sentence_of
@@ -22,6 +22,14 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Wrong usage; the words of the command line may be in it."""
         super().error(printable(message))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # Help and version: argparse ends with success although they could not be written.
+        if file is not sys.stdout:
+            super()._print_message(message, file)
+            return
+        sys.stdout.write(message)
+        sys.stdout.flush()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,15 +55,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     try:
-        language.use_everywhere()
-        asked = parser().parse_args(arguments)
-        status_: int = asked.run(asked)
-        sys.stdout.flush()
+        return _run(arguments)
     except KeyboardInterrupt:
         return _failed(_("Stopped."), 130)
     except BrokenPipeError:
-        # The reader of a pipe has left; Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of a pipe has left, and wants to hear nothing more.
         return 1
     except Failure as error:
         return _failed(str(error), error.status)
@@ -63,7 +67,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         return _failed(sentence_of(error), 1)
+    finally:
+        _let_go_of_output()
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    language.use_everywhere()
+    asked = parser().parse_args(arguments)
+    status_: int = asked.run(asked)
+    sys.stdout.flush()
     return status_
+
+
+def _let_go_of_output() -> None:
+    """Drop what cannot be written: Python would complain at its end, with a status of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(sentence: str, status_: int) -> int:
