@@ -95,8 +95,25 @@ def test_only_what_was_given_is_sent():
 
 
 @pytest.mark.parametrize(
-    ("text", "amount"), [("4G", 4 << 30), ("1.5g", 3 << 29), ("800M", 800 << 20), ("5000", 5000), ("0", 0)]
+    ("text", "amount"),
+    [
+        ("4G", 4 << 30),
+        ("1.5g", 3 << 29),
+        ("800M", 800 << 20),
+        ("1024k", 1 << 20),
+        ("0", 0),
+        ("0G", 0),
+    ],
 )
 def test_memory_takes_units(text, amount):
     """Memory is given with a unit of 1024."""
     assert params("--memory", text, "--precision", "fast") == {"memory": amount, "precision": "fast"}
+
+
+@pytest.mark.parametrize("text", ["0.5", "1", "4", "0.001K", "5000", "1023.999K", "0.999M"])
+def test_amounts_without_their_unit_are_refused(capsys, text):
+    """Less than any picture takes is wrong usage, and what rounds to 0 bytes is not taken for no limit."""
+    with pytest.raises(SystemExit) as ended:
+        params("--memory", text)
+    assert ended.value.code == 2
+    assert f"'{text}' is less than 1M; write an amount such as 800M or 4G" in capsys.readouterr().err

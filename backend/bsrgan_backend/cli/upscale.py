@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bsrgan_wire.client import Client
 
 LEAST_SCALE, MOST_SCALE = 0.25, 16.0
+LEAST_MEMORY = 1 << 20
 _SIZE = re.compile(r"(\d{1,5})?x(\d{1,5})?")
 _BYTES = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([KMGT]?)", re.IGNORECASE)
 _DEVICE = re.compile(r"auto|cpu|gpu(:\d{1,2})?")
@@ -134,7 +135,13 @@ def _memory(text: str) -> int:
     match = _BYTES.fullmatch(text)
     if not match:
         raise argparse.ArgumentTypeError(_("{text!r} is no amount of memory such as 800M or 4G").format(text=text))
-    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+    amount = float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ")
+    # 0 takes what is free. A small number lacks its unit, and would blame the machine for too little memory.
+    if 0 < amount < LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(
+            _("{text!r} is less than 1M; write an amount such as 800M or 4G").format(text=text)
+        )
+    return int(amount)
 
 
 def _device(text: str) -> str:
