@@ -49,8 +49,14 @@ def test_what_is_no_model_is_one_sentence(bare, tmp_path):
     assert "web page" in bare.fails("models", "add", page)
     assert "no file" in bare.fails("models", "add", tmp_path / "none.pth")
     assert "../x" in bare.fails("models", "path", "../x")
-    assert "not installed" in bare.fails("models", "remove", "nothing")
     assert not list((bare.root / "models").glob("*.safetensors"))
+
+
+def test_removing_what_is_not_there_does_not_advise_to_add_it(bare):
+    """The sentence says where to look, for published models too."""
+    for model in ("nothing", "bsrgan-x4"):
+        told = bare.fails("models", "remove", model)
+        assert told == f"The model {model} is not installed; 'gimp-bsrgan models list' shows what there is."
 
 
 def test_an_unpublished_model_names_those_there_are(bare):

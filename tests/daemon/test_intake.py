@@ -56,6 +56,17 @@ def test_a_missing_default_leaves_the_choice_to_the_worker():
         check_submit(order(model="not-there"), settings, MODELS)
 
 
+@pytest.mark.parametrize(
+    ("model", "advice"), [("bsrgan-x2", "models download bsrgan-x2'"), ("nope", "'gimp-bsrgan models list' shows what")]
+)
+def test_only_what_is_published_is_to_be_downloaded(model, advice):
+    """A model that is not installed comes with an advice that helps."""
+    with pytest.raises(BackendError) as caught:
+        check_submit(order(model=model), Settings(), MODELS)
+    assert advice in caught.value.text
+    assert ("download" in caught.value.text) == (model != "nope")
+
+
 @pytest.mark.parametrize(("fields", "code"), BAD.values(), ids=BAD)
 def test_bad_orders_are_refused_with_their_code(fields, code):
     """Each kind of wrong order has its own code and a sentence, found without allocating anything."""

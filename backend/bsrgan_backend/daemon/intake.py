@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from bsrgan_backend.errors import BackendError
+from bsrgan_backend.models import catalog
 from bsrgan_backend.preference import preferred_model
 from bsrgan_backend.settings import DEVICE_PATTERN, MODEL_PATTERN, Settings
 from bsrgan_wire import limits, preview
@@ -62,11 +63,15 @@ def check_submit(submit: Submit, settings: Settings, models: Collection[str]) ->
     if model not in models:
         if models and not submit.model:
             return ""
-        raise BackendError(
-            "MODEL_MISSING",
-            f"The model {model} is not installed; get it with 'gimp-bsrgan models download {model}' or choose another.",
-        )
+        raise _missing(model)
     return model
+
+
+def _missing(model: str) -> BackendError:
+    text = f"The model {model} is not installed; get it with 'gimp-bsrgan models download {model}' or choose another."
+    if catalog.find(model) is None:
+        text = f"The model {model} is not installed; 'gimp-bsrgan models list' shows what there is."
+    return BackendError("MODEL_MISSING", text)
 
 
 def sizes_itself(submit: Submit) -> bool:

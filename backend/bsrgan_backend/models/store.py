@@ -145,7 +145,10 @@ class ModelStore:
         """Delete a model; BackendError MODEL_MISSING when it is not installed."""
         found = [path for path in (self._json(model_id), self.path(model_id)) if path.exists()]
         if not found:
-            raise _missing(model_id)
+            raise BackendError(
+                "MODEL_MISSING",
+                f"The model {model_id} is not installed; 'gimp-bsrgan models list' shows what there is.",
+            )
         try:
             for path in found:
                 path.unlink(missing_ok=True)
