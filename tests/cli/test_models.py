@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import pytest
+
+from bsrgan_backend.cli import models
 from bsrgan_backend.models import catalog, safetensors_file, synthetic
+from bsrgan_backend.models.store import ModelStore
 
 
 def test_list_shows_installed_and_available_models(installation):
@@ -40,6 +46,14 @@ def test_own_files_are_added_found_and_removed(bare, tmp_path):
     assert path == str(bare.root / "models/mine.safetensors")
     assert bare("models", "remove", "mine").returncode == 0
     assert "not installed" in bare.fails("models", "path", "mine")
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 block,"), (2, "2 blocks,")])
+def test_one_block_is_a_block(tmp_path, capsys, count, words):
+    """The line about a model that was added counts its blocks in words."""
+    weights = synthetic.random_weights(dataclasses.replace(synthetic.TINY, blocks=count), 3)
+    models._say_installed(ModelStore(tmp_path).put("mine", weights, "", None, "test"))
+    assert capsys.readouterr().out == f"mine is installed: x4, {words} licence unknown\n"
 
 
 def test_what_is_no_model_is_one_sentence(bare, tmp_path):

@@ -145,4 +145,6 @@ def _store() -> ModelStore:
 
 def _say_installed(model: InstalledModel) -> None:
     told = _("{model} is installed: x{scale}, {blocks} blocks, licence {licence}")
+    if model.blocks == 1:
+        told = _("{model} is installed: x{scale}, 1 block, licence {licence}")
     print(told.format(model=model.id, scale=model.scale, blocks=model.blocks, licence=model.licence))
