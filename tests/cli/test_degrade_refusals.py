@@ -57,6 +57,12 @@ def test_numbers_out_of_bounds(degrade, photo, options, word):
     assert word in degrade.fails(photo, *options)
 
 
+def test_an_option_has_its_own_name(degrade, photo):
+    """A sentence about an option names it as the command does."""
+    assert degrade.fails(photo, "--seed", "-1").startswith("gimp-bsrgan: 'seed' is -1; it must be a whole number")
+    assert degrade.fails(photo, "--scale", "1").startswith("gimp-bsrgan: 'scale' is 1; it must be 2, 3 or 4.")
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from bsrgan_backend.degradation import parameters
-from bsrgan_backend.degradation.parameters import LARGEST_SEED, Choice, Integer, Real, parameter, refused
+from bsrgan_backend.degradation.parameters import LARGEST_SEED, Choice, Integer, Real, kind_of, parameter, refused
 from bsrgan_backend.degradation.presets import PRESETS
 from bsrgan_backend.degradation.profiles import PROFILES
 from bsrgan_backend.degradation.steps import FAMILIES, STEPS, Step
@@ -95,14 +95,20 @@ def read_request(values: Mapping[str, Any]) -> Request:
     """
     if not isinstance(values, Mapping):
         raise BackendError("BAD_PARAM", "The degradation's options are no JSON object; give names and values.")
-    request = Request(**parameters.read(Request, values, "degradation"))
+    request = Request(**parameters.read(Request, _checked(values), "degradation"))
     if request.mode in (BSRGAN, BSRGAN_PLUS) and request.scale not in (None, *SCALES):
-        raise refused("degradation: scale", request.scale, "2, 3 or 4")
+        raise refused("scale", request.scale, "2, 3 or 4")
     if request.mode == MANUAL and not request.steps:
         raise BackendError("BAD_PARAM", "The manual degradation has no steps; name at least one.")
     if request.mode != MANUAL and request.steps:
         raise BackendError("BAD_PARAM", "Steps of your own need the mode 'manual'; choose it or leave them out.")
     return request
+
+
+def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The known options read under their own names, as people write them: "seed", not "degradation: seed"."""
+    kinds = {of.name: kind_of(of) for of in fields(Request)}
+    return {name: kinds[name].read(name, value) if name in kinds else value for name, value in values.items()}
 
 
 def checked_request(request: Request) -> Request:
