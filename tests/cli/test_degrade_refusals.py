@@ -160,6 +160,16 @@ def test_a_bad_picture_does_not_stop_the_others(degrade, photo, tmp_path):
     assert (degrade.out / "photo_LQ.png").exists()
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_all_results_of_a_picture_meet_is_told_once(degrade, tmp_path, processes):
+    """The same sentence about one picture is printed once however many results are wanted; programs get each."""
+    small = [picture(tmp_path / name, 8, 8) for name in ("a.png", "b.png")]
+    options = ["--patch", 16, "--count", 5, "--processes", processes, "--json"]
+    lines = degrade(*small, *options, status=1)
+    assert [line.split(":")[0] for line in lines] == ["a.png", "b.png"]
+    assert json.loads(degrade.stdout)["failed"] == [lines[0]] * 5 + [lines[1]] * 5
+
+
 def test_no_input_is_written_over(degrade, photo, tmp_path):
     """A result that has the name of an input, a recipe's file included, is refused."""
     degrade.out = tmp_path

@@ -176,8 +176,10 @@ class Run:
         return {**done.facts, **trip, "notes": list(done.notes), "recipe": degrade_work.recipe_of(done)}
 
     def _fail(self, sentence: str) -> None:
+        # What a picture meets is the same for each of its results, which follow each other.
+        if self._failed[-1:] != [sentence]:
+            self._tell(sentence)
         self._failed.append(sentence)
-        self._tell(sentence)
 
     def _tell(self, text: str) -> None:
         self._shown.clear()
