@@ -140,6 +140,30 @@ def test_the_largest_half_stays_finite():
     assert np.isfinite(run(block, (32, 32))[1]).all()
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("out_size", [(75, 60), (15, 13), (7, 80)])
+def test_the_largest_floats_stay_finite(out_size, channels):
+    """Beside values at both ends of what a float can hold, no sum becomes infinite or no number."""
+    block = noise(20, 20, channels, "f4")
+    sign = np.random.default_rng(5).random((20, 20, 3)) - 0.5
+    block[..., :3] = np.copysign(np.finfo(np.float32).max, sign)
+    block[:4, ..., -1] = 0.0
+    found = run(block, out_size)[1]
+    assert np.isfinite(found).all()
+    assert np.abs(found[..., :3]).max() == np.finfo(np.float32).max
+
+
+def test_large_values_are_resized_as_small_ones():
+    """A picture times a power of two gives the same times that, cut off at the largest float."""
+    beyond = highlights.outside(bright(12, 14, 3), PixelFormat("f32", 3))
+    beyond /= np.abs(beyond).max()
+    plain = highlights.enlarged(Part.whole(beyond), (31, 17), Box.whole((31, 17)))
+    found = highlights.enlarged(Part.whole(beyond * np.float32(2.0**127)), (31, 17), Box.whole((31, 17)))
+    most = np.finfo(np.float32).max
+    expected = np.clip(plain.astype(np.float64) * 2.0**127, -most, most).astype(np.float32)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_cancel_is_obeyed():
     """A job that is cancelled while highlights are added ends as cancelled."""
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as target:

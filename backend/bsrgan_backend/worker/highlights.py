@@ -28,6 +28,10 @@ Mask = npt.NDArray[np.bool_]
 _KERNEL = "bicubic"
 _KERNEL_PX = 4
 """Width of the kernel, as long as it is not widened by a reduction."""
+_SCALED = np.float32(1 / 16)
+"""Large values are resized so much smaller: an overshoot beside the largest float would be infinite. A power of two
+changes no other bit."""
+_LARGE = np.finfo(np.float32).max * _SCALED
 _BAND_PX = 128 * 1024
 """Pixels of picture or result that are held at once."""
 
@@ -137,13 +141,20 @@ def enlarged(beyond: Part, out_size: Size, wanted: Box) -> Floats:
     Returns:
         (height, width, C) float32; where the picture is within 0..1 for as far as the kernel reaches, it is 0.
     """
-    total: Floats = np.zeros((*wanted.size, beyond.image.shape[2]), np.float32)
+    image = beyond.image
+    is_large = bool(image.max(initial=0.0) > _LARGE or image.min(initial=0.0) < -_LARGE)
+    if is_large:
+        image = image * _SCALED
+    total: Floats = np.zeros((*wanted.size, image.shape[2]), np.float32)
     for side in (np.maximum, np.minimum):
-        part = side(beyond.image, np.float32(0.0))
+        part = side(image, np.float32(0.0))
         if part.any():
             total += side(
                 resize_box(Part(part, beyond.source, beyond.seen), out_size, wanted, _KERNEL), np.float32(0.0)
             )
+    if is_large:
+        most = np.finfo(np.float32).max * _SCALED
+        total = np.clip(total, -most, most) / _SCALED
     return total
 
 
