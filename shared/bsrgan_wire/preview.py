@@ -26,7 +26,12 @@ PICTURES = 3
 ALIGN_PX = 8
 """A part begins at a multiple of it: a network that folds pixels into channels then folds it as it folds the whole."""
 SENT_MARGIN_PX = 2 * limits.PREVIEW_MARGIN_PX
-"""Enough for a network that folds 2 x 2 pixels and for a second pass; the daemon uses no more than it needs."""
+"""Enough for a network that folds 2 x 2 pixels, and for a second pass over a picture that grows on both sides; the
+daemon uses no more than it needs."""
+_RESIZE_PX = 4
+"""What the resize of a network's result mixes on each side of a pixel, in pixels of the larger picture of both."""
+_ONE_PASS = 2
+"""A side that grows more than so many times may take a second pass: the smallest scale of networks that enlarge."""
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
@@ -86,15 +91,16 @@ class Place:
     rectangle: Rectangle
 
     @classmethod
-    def around(cls, picture: Size, result: Size, rectangle: Rectangle, margin: int = SENT_MARGIN_PX) -> Place:
+    def around(cls, picture: Size, result: Size, rectangle: Rectangle, margin: int | None = None) -> Place:
         """The place of a rectangle, with the part of the picture that it needs.
 
         Args:
             picture: size of the whole picture.
             result: size that the whole result would have.
             rectangle: what of the result is wanted; it must lie inside.
-            margin: pixels of the picture around what the rectangle shows, as far as the picture reaches. With less
-                than the default the preview is faster to send and no longer the same as the whole result everywhere.
+            margin: pixels of the picture around what the rectangle shows, as far as the picture reaches; None for what
+                the network needs. With less than that the preview is faster to send and no longer the same as the whole
+                result everywhere.
         """
         return cls(picture, result, part_to_send(picture, result, rectangle, margin), rectangle)
 
@@ -187,18 +193,41 @@ def shown(picture: Size, result: Size, rectangle: Rectangle) -> Rectangle:
     return Rectangle(left, top, right - left, bottom - top)
 
 
-def part_to_send(picture: Size, result: Size, rectangle: Rectangle, margin: int = SENT_MARGIN_PX) -> Rectangle:
+def part_to_send(picture: Size, result: Size, rectangle: Rectangle, margin: int | None = None) -> Rectangle:
     """The part of the picture that a preview needs: what it shows and a margin, in multiples of 8 px, clipped.
 
     Args:
         picture: size of the whole picture.
         result: size of the whole result.
         rectangle: in pixels of the result, inside of it.
-        margin: pixels of the picture on each side.
+        margin: pixels of the picture on each side; None for what is needed.
     """
+    if margin is not None:
+        return _with_margins(picture, result, rectangle, (margin, margin))
+    part = _with_margins(picture, result, rectangle, _needed(picture, result))
+    if part.area <= limits.PREVIEW_PX:
+        return part
+    # The daemon takes no more. Of less it makes what it can.
+    return _with_margins(picture, result, rectangle, (SENT_MARGIN_PX, SENT_MARGIN_PX))
+
+
+def _needed(picture: Size, result: Size) -> tuple[int, int]:
+    """Margins left and right, and above and below.
+
+    A second pass works on a side that does not grow at the size that it gets: there a pixel of its margin is as many of
+    the picture's as the side shrinks.
+    """
+    sides = list(zip(picture, result, strict=True))
+    own = limits.PREVIEW_MARGIN_PX
+    again = own + _RESIZE_PX + ALIGN_PX if any(out > _ONE_PASS * side for side, out in sides) else 0
+    across, down = (max(SENT_MARGIN_PX, own + -(-(again + _RESIZE_PX) * side // out)) for side, out in sides)
+    return across, down
+
+
+def _with_margins(picture: Size, result: Size, rectangle: Rectangle, margins: tuple[int, int]) -> Rectangle:
     seen = shown(picture, result, rectangle)
-    left, right = _grown(seen.left, seen.right, margin, picture[0])
-    top, bottom = _grown(seen.top, seen.bottom, margin, picture[1])
+    left, right = _grown(seen.left, seen.right, margins[0], picture[0])
+    top, bottom = _grown(seen.top, seen.bottom, margins[1], picture[1])
     return Rectangle(left, top, right - left, bottom - top)
 
 

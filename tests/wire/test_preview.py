@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bsrgan_wire import limits
-from bsrgan_wire.preview import ALIGN_PX, Place, Rectangle, part_to_send, shown
+from bsrgan_wire.preview import ALIGN_PX, SENT_MARGIN_PX, Place, Rectangle, part_to_send, shown
 
 SIDES = st.integers(1, 3000)
 
@@ -40,6 +40,30 @@ def test_the_part_holds_the_rectangle_and_its_margin(given_):
     ):
         assert begin == 0 or 0 <= low - margin - begin < ALIGN_PX
         assert end == most or 0 <= end - high - margin < ALIGN_PX
+
+
+@given(places())
+def test_what_is_sent_unasked_is_bounded(given_):
+    """The margin grows where a side shrinks, and the part is never larger than a preview may be for it."""
+    picture, result, rectangle, _ = given_
+    least = part_to_send(picture, result, rectangle, SENT_MARGIN_PX)
+    part = part_to_send(picture, result, rectangle)
+    assert part.is_inside(picture)
+    assert part.covers(least)
+    assert part == least or part.area <= limits.PREVIEW_PX
+    assert Place.around(picture, result, rectangle).part == part
+
+
+@pytest.mark.parametrize(
+    ("result", "across"),
+    [((16000, 12000), 144), ((4000, 3000), 144), ((1000, 800), 144), ((4000, 15000), 160), ((1000, 15000), 424)],
+)
+def test_the_margin_follows_the_proportions(result, across):
+    """A second pass works on a shrunk side at its new size, so its margin there is so many times as wide."""
+    rectangle = Rectangle(result[0] // 2, result[1] // 2, 8, 8)
+    picture = (4000, 3000)
+    left = picture[0] // 2 - across
+    assert part_to_send(picture, result, rectangle).left == left // ALIGN_PX * ALIGN_PX
 
 
 @given(places())

@@ -113,6 +113,32 @@ def test_two_passes_are_the_whole_jobs_two():
     check(noise(150, 150, 3), (1200, 1200), Rectangle(612, 500, 30, 40))
 
 
+def ordered(size, out_size, margin=None):
+    """A preview of the middle of a result, from the part that `Place.around` gives."""
+    sides = [min(side, 300) for side in out_size]
+    top, left = ((out - side) // 2 for out, side in zip(out_size, sides, strict=True))
+    place = Place.around(size[::-1], out_size[::-1], Rectangle(left, top, *sides[::-1]), margin)
+    message_ = message(noise(place.part.height, place.part.width, 1), (3 * sides[0], sides[1]), params=place.params())
+    return preview.Order.of({**message_, "task": "preview"})
+
+
+@given(st.integers(100, 3000), st.integers(100, 3000), st.floats(0.25, 16), st.floats(0.25, 16))
+@settings(max_examples=100, deadline=None)
+def test_other_proportions_see_all_that_counts(height, width, down, across):
+    """One side may shrink while the other takes a second pass: the last one still sees its whole margin."""
+    size, out_size = (height, width), (round(height * down), round(width * across))
+    order = ordered(size, out_size)
+    last = preview.plan(order, Architecture(8, 1, 4, 3, 3, 4))[-1]
+    near = last.wanted.at(last.target, last.source).grown(limits.PREVIEW_MARGIN_PX, last.source)
+    assert near.within(last.seen) == near
+
+
+def test_a_side_shrinks_beside_two_passes(monkeypatch):
+    """Of a picture made high and narrow the preview is that of the whole job, once the noise floor is the same."""
+    monkeypatch.setattr(texture, "noise_floor", lambda *_: 1e-4)
+    check(noise(330, 1000, 3), (1700, 300), Rectangle(130, 900, 30, 40))
+
+
 class Listening(Network):
     """Notes what it sees and is told."""
 
