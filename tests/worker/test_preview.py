@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import threading
 import time
@@ -14,13 +15,14 @@ from hypothesis import strategies as st
 
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging import texture
+from bsrgan_backend.imaging.resampling import covered
 from bsrgan_backend.models.weights import Architecture
 from bsrgan_backend.worker import jobs, preview
 from bsrgan_backend.worker.reports import Progress
 from bsrgan_backend.worker.residency import Resident
 from bsrgan_backend.worker.work import Cancelled, Work
 from bsrgan_wire import limits
-from bsrgan_wire.preview import Place, Rectangle
+from bsrgan_wire.preview import ALIGN_PX, Place, Rectangle
 from support import job_runs
 from support.preview_runs import previewed
 from support.repeating_network import JOB, Repeater, message, noise
@@ -137,6 +139,22 @@ def test_a_side_shrinks_beside_two_passes(monkeypatch):
     """Of a picture made high and narrow the preview is that of the whole job, once the noise floor is the same."""
     monkeypatch.setattr(texture, "noise_floor", lambda *_: 1e-4)
     check(noise(330, 1000, 3), (1700, 300), Rectangle(130, 900, 30, 40))
+
+
+@given(st.floats(0.25, 16), st.floats(0.25, 16), st.sampled_from([(4, 1), (2, 1), (2, 2), (1, 4)]))
+@settings(max_examples=100, deadline=None)
+def test_what_the_older_clients_send_is_enough(down, across, network):
+    """With the same margin for all proportions and models a preview is made, of parts that fold as the whole does."""
+    scale, unshuffle = network
+    order = ordered((1500, 1400), (round(1500 * down), round(1400 * across)), 2 * limits.PREVIEW_MARGIN_PX)
+    steps = preview.plan(order, Architecture(8, 1, 4, 3, 3, scale, unshuffle))
+    assert steps[0].seen.within(order.seen) == steps[0].seen
+    for step, following in itertools.pairwise(steps):
+        assert step.wanted == following.seen
+    for step in steps:
+        assert step.seen.top % ALIGN_PX == step.seen.left % ALIGN_PX == 0
+        reached = covered(step.seen.times(scale), tuple(side * scale for side in step.source), step.target)
+        assert step.wanted.within(reached) == step.wanted
 
 
 class Listening(Network):

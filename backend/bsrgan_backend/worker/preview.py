@@ -228,6 +228,8 @@ def _read(order: Order, source: int, kept: Box) -> tuple[Floats, Floats | None]:
 def plan(order: Order, architecture: Architecture) -> list[passes.Pass]:
     """The passes that make the rectangle, each with what it must see for that and nothing more.
 
+    A later pass sees less where the part that was sent does not reach as far.
+
     Args:
         order: what is wanted.
         architecture: of the network.
@@ -235,21 +237,32 @@ def plan(order: Order, architecture: Architecture) -> list[passes.Pass]:
     Raises:
         BackendError: BAD_PARAM when the part that was sent does not even reach what the last resize mixes.
     """
-    scale = architecture.scale
-    steps = passes.sizes(order.size, order.out_size, scale)
+    steps = list(itertools.pairwise(passes.sizes(order.size, order.out_size, architecture.scale)))
+    there = _there(order.seen, steps, architecture.scale)
     wanted, planned = order.wanted, []
-    for source, target in reversed(list(itertools.pairwise(steps))):
-        seen = wanted.at(target, source).grown(_margin(source, target, architecture), source, ALIGN_PX)
-        if source is steps[0]:
-            seen = seen.within(order.seen)
+    for (source, target), most in zip(reversed(steps), reversed(there), strict=True):
+        seen = wanted.at(target, source).grown(_margin(source, target, architecture), source, ALIGN_PX).within(most)
         planned.append(passes.Pass(source, seen, target, wanted))
         wanted = seen
-    first = planned[-1]
-    enlarged = (first.source[0] * scale, first.source[1] * scale)
-    reached = covered(first.seen.times(scale), enlarged, first.target)
-    if first.wanted.within(reached) != first.wanted:
+    last = planned[0]
+    if last.wanted.within(_made(last.seen, last.source, last.target, architecture.scale)) != last.wanted:
         raise BackendError("BAD_PARAM", "The part of the picture that was sent for the preview is too small.")
     return planned[::-1]
+
+
+def _there(sent: Box, steps: list[tuple[Size, Size]], scale: int) -> list[Box]:
+    """What each pass can see at most: all that the one before it makes of what was sent."""
+    boxes = [sent]
+    for source, target in steps[:-1]:
+        made = _made(boxes[-1], source, target, scale)
+        top, left = (-(-edge // ALIGN_PX) * ALIGN_PX for edge in (made.top, made.left))
+        boxes.append(Box(top, left, max(top, made.bottom), max(left, made.right)))
+    return boxes
+
+
+def _made(seen: Box, source: Size, target: Size, scale: int) -> Box:
+    """What a pass makes of a part of its source."""
+    return covered(seen.times(scale), (source[0] * scale, source[1] * scale), target)
 
 
 def _margin(source: Size, target: Size, architecture: Architecture) -> int:
