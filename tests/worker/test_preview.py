@@ -248,6 +248,14 @@ def test_a_part_without_its_margin_still_works_or_is_refused():
     assert (caught.value.code, "too small" in caught.value.text) == ("BAD_PARAM", True)
 
 
+@pytest.mark.parametrize("factor", [4, 16])
+def test_a_part_that_the_resized_source_reaches_beyond_is_refused(factor):
+    """At whole multiples of its scale the network needs no resize, but the third picture is one always."""
+    out, rectangle = 200 * factor, Rectangle(400, 400, 16, 16)
+    with pytest.raises(BackendError, match="too small"):
+        run(noise(200, 200, 3), Place.around((200, 200), (out, out), rectangle, 0))
+
+
 def test_pixels_of_another_length_are_refused():
     """Input that does not fit the part's size is BAD_SHAPE, as for every task."""
     place = Place.around((90, 90), (360, 360), Rectangle(0, 0, 32, 32))

@@ -29,7 +29,7 @@ from bsrgan_backend.errors import BackendError
 from bsrgan_backend.imaging import alpha_edges, pixels, strength, texture, transparency
 from bsrgan_backend.imaging.boxes import Box, Part, Size
 from bsrgan_backend.imaging.pixels import Floats, PixelFormat
-from bsrgan_backend.imaging.resampling import covered
+from bsrgan_backend.imaging.resampling import covered, taps
 from bsrgan_backend.models.weights import Architecture
 from bsrgan_backend.worker import passes, sizes, spool
 from bsrgan_backend.worker.options import Options
@@ -235,7 +235,7 @@ def plan(order: Order, architecture: Architecture) -> list[passes.Pass]:
         architecture: of the network.
 
     Raises:
-        BackendError: BAD_PARAM when the part that was sent does not even reach what the last resize mixes.
+        BackendError: BAD_PARAM when the part that was sent does not even reach what the resizes mix.
     """
     steps = list(itertools.pairwise(passes.sizes(order.size, order.out_size, architecture.scale)))
     there = _there(order.seen, steps, architecture.scale)
@@ -245,7 +245,10 @@ def plan(order: Order, architecture: Architecture) -> list[passes.Pass]:
         planned.append(passes.Pass(source, seen, target, wanted))
         wanted = seen
     last = planned[0]
-    if last.wanted.within(_made(last.seen, last.source, last.target, architecture.scale)) != last.wanted:
+    is_made = last.wanted.within(_made(last.seen, last.source, last.target, architecture.scale)) == last.wanted
+    mixed = _mixed(order)
+    # The source is resized too where the network's result needs none.
+    if not is_made or mixed.within(order.seen) != mixed:
         raise BackendError("BAD_PARAM", "The part of the picture that was sent for the preview is too small.")
     return planned[::-1]
 
@@ -263,6 +266,20 @@ def _there(sent: Box, steps: list[tuple[Size, Size]], scale: int) -> list[Box]:
 def _made(seen: Box, source: Size, target: Size, scale: int) -> Box:
     """What a pass makes of a part of its source."""
     return covered(seen.times(scale), (source[0] * scale, source[1] * scale), target)
+
+
+def _mixed(order: Order) -> Box:
+    """The pixels of the picture that the resized source of the rectangle is mixed from."""
+    wanted = order.wanted
+    top, bottom = _mixed_along(order.size[0], order.out_size[0], wanted.top, wanted.bottom)
+    left, right = _mixed_along(order.size[1], order.out_size[1], wanted.left, wanted.right)
+    return Box(top, left, bottom, right)
+
+
+def _mixed_along(source: int, target: int, begin: int, end: int) -> tuple[int, int]:
+    # The table of these results only, which the resize takes again.
+    table = taps(source, target, "lanczos3", begin, end)
+    return (begin, end) if table is None else (int(table.first[0]), int(table.last[-1]))
 
 
 def _margin(source: Size, target: Size, architecture: Architecture) -> int:
