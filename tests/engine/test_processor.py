@@ -170,6 +170,34 @@ def test_kernels_without_memory_are_left_out(wide: Weights, cache: Path, monkeyp
     assert isinstance(processor.load(wide, cache, threads=2), paddle_engine.PaddleEngine)
 
 
+# --- shapes ----------------------------------------------------------------------------------------------------------
+
+
+def test_high_and_very_narrow_pictures_are_tiled(
+    rows: processor.ProcessorEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture that is nearly all padding in rows is Paddle's, with the same result to 1e-4."""
+    image = noise(300, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(processor, "_NARROW_PX", 0)
+        whole = upscaled(rows, image)
+    monkeypatch.setattr(run.Runner, "run", lambda *_: pytest.fail("it went by rows"))
+    assert np.abs(upscaled(rows, image) - whole).max() < CLOSE
+    assert rows.notes == ()
+
+
+def test_narrow_pictures_go_by_rows_where_tiles_need_too_much(
+    rows: processor.ProcessorEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A budget that only the rows can keep to is enough for a narrow picture too."""
+    image = noise(300, 16)
+    with monkeypatch.context() as patch:
+        patch.setattr(processor, "_NARROW_PX", 0)
+        least = rows.plans(image, MUCH)[-1].need_bytes
+    assert rows.plans(image, MUCH) == []
+    assert rows.plans(image, least)
+
+
 # --- memory ----------------------------------------------------------------------------------------------------------
 
 

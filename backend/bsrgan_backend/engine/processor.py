@@ -37,6 +37,10 @@ small and stays in the cache, which suits bfloat16 more."""
 SCHEMES = {"exact": transforms.EXACT, "fast": transforms.FAST}
 """How rows run in a precision."""
 
+_NARROW_PX, _HIGH_PX = 16, 256
+"""Features so narrow are mostly padding by rows, which have panels of 64 or 48 pixels: tiles are 3 to 30 times as fast.
+That counts where they are higher than this."""
+
 _TRIAL_WIDTH, _TRIAL_REPEAT = 512, 2
 """The trial's picture is as wide as those that take long, and so often 96 pixels high, or more often:"""
 
@@ -239,7 +243,19 @@ class ProcessorEngine:
             return []
         factor = self.architecture.unshuffle
         height, width = (math.ceil(side / factor) for side in image.shape[:2])
+        if self._is_better_tiled(image, height, width, budget_bytes):
+            return []
         return [plan for plan in self._plans((height, width), which) if plan.need_bytes <= budget_bytes]
+
+    def _is_better_tiled(self, image: Array, height: int, width: int, budget_bytes: int) -> bool:
+        """Whether rows would work on little but padding, and tiles fit into the budget."""
+        if width > _NARROW_PX or height <= _HIGH_PX:
+            return False
+        try:
+            engine.plan_for(self._tiled, image, "exact", budget_bytes)
+        except BackendError:
+            return False
+        return True
 
     def _plans(self, size: tuple[int, int], which: str) -> list[run.Plan]:
         can_spool = self._spool is not None
