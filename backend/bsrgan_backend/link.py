@@ -94,7 +94,7 @@ class Link:
         """Read what is there (a blocking socket waits until something is) and return the complete messages.
 
         Returns:
-            Messages in order, each with its open files; the caller closes those.
+            Messages in order, each with its open files; the caller closes those. Every text can be encoded as UTF-8.
 
         Raises:
             LinkClosed: the other process is gone, or sent what is no message.
@@ -154,12 +154,22 @@ def _frame(message: dict[str, Any]) -> bytes:
 
 def _message(body: bytes) -> dict[str, Any]:
     try:
-        message = json.loads(body)
+        message = _encodable(json.loads(body))
     except (ValueError, RecursionError) as error:
         raise LinkClosed(f"no JSON: {type(error).__name__}") from error
     if not isinstance(message, dict):
         raise LinkClosed("no JSON object")
     return message
+
+
+def _encodable(value: Any) -> Any:
+    """The value with "?" for half characters: JSON can say them, and whoever passes them on as UTF-8 could not."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.loads(text.encode("utf-8", "replace"))
+    return value
 
 
 def pair() -> tuple[Link, socket.socket]:

@@ -150,6 +150,19 @@ def test_bytes_that_are_no_message_close_the_line(ends, raw):
         receive_for_ever(other)
 
 
+@pytest.mark.parametrize(
+    "raw", [rb'{"text":"a\ud800b","in":{"\udcff":["\udfff\ud83d\ude00"]}}', b'{"text":"a\xed\xa0\x80b"}']
+)
+def test_every_text_that_arrives_can_be_passed_on(ends, raw):
+    """Half characters, which JSON can say and UTF-8 cannot, become question marks; whole ones stay."""
+    ours, other = ends
+    ours.sock.sendall(struct.pack(">I", len(raw)) + raw)
+    ((message, _files),) = other.receive()
+    assert json.dumps(message, ensure_ascii=False).encode()
+    assert message["text"] == "a?b"
+    assert message.get("in", {"?": ["?😀"]}) == {"?": ["?😀"]}
+
+
 def test_files_that_nobody_takes_are_closed(ends, tmp_path):
     """Descriptors that came without a message do not outlive the line."""
     ours, other = ends

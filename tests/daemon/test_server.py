@@ -321,6 +321,14 @@ def test_the_workers_failure_reaches_the_client(peer):
     peer.upscale(pixels(after), after)
 
 
+def test_a_text_that_cannot_be_sent_costs_nobody_anything(peer):
+    """A failure that quotes half a character ends its own job with a sentence, and the daemon goes on."""
+    asked = order(params={"fail": "BAD_PARAM", "text": "No option \\ud800 here."})
+    peer.submit(pixels(asked), asked)
+    state = peer.final(asked.job)
+    assert (state.code, state.text) == ("BAD_PARAM", "No option ? here.")
+
+
 def test_a_device_switch_replaces_the_worker(daemon):
     """A job for another device gets a worker for it; the setting's device needs none when it is the same one."""
     peer = daemon.connect()

@@ -19,7 +19,8 @@ from bsrgan_backend.daemon.workers import WorkerFacts
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.settings import Settings
 from bsrgan_wire import codec, limits
-from bsrgan_wire.messages import Attach, Fetch, Hello, Ping, Pong, Progress, Reject, State
+from bsrgan_wire.errors import CODES
+from bsrgan_wire.messages import Attach, Error, Fetch, Hello, Ping, Pong, Progress, Reject, State, StatusReport
 from support.daemons import add_model, order
 
 
@@ -170,6 +171,23 @@ def test_a_lost_connection_starts_the_grace_at_once(bench):
     bench.later(limits.ORPHAN_GRACE_S + 2)
     assert job.state == "cancelled"
     assert bench.sessions.of(b"z") is None
+
+
+@pytest.mark.parametrize("text", ["half a character \ud800", "x" * 5000])
+def test_a_message_of_ours_that_cannot_be_encoded_is_told_plainly(bench, text):
+    """A failed job keeps its code and an answer becomes INTERNAL; neither ends the loop nor counts as the client's."""
+    session = bench.greet()
+    job = bench.job(session, "running")
+    job.notes = (text,)
+    bench.ledger.change(job, "failed", "DEVICE", text)
+    state = bench.router.messages(State)[-1]
+    assert (state.state, state.code, state.text, state.notes) == ("failed", "DEVICE", CODES["DEVICE"].text, ())
+    bench.sessions.post(session, StatusReport({"log": text * 4}), 7)
+    envelope = bench.router.sent[-1][1]
+    assert (envelope.message.code, envelope.ref) == ("INTERNAL", 7)
+    bench.sessions.post(session, Error("DENIED", "auth", "no", text), 8)
+    assert bench.router.messages()[-1].text == CODES["DENIED"].text
+    assert session.errors == 0
 
 
 def test_using_a_result_keeps_it(bench):

@@ -4,8 +4,8 @@
 `crash`, `exit` (status), `hang` (never says anything again), `fill` (writes until the disk is full), `short`
 (a result of the wrong size),
 `truncate` (cuts the result after done), `own_width` and `own_height` (size of a result that is left to the task; what
-is not there is not told), `recipe` (told with the result), `fail` (a code), `garbage` (no message), `steps` (number of
-progress messages).
+is not there is not told), `recipe` (told with the result), `fail` (a code), `text` (why, as it
+stands inside JSON), `garbage` (no message), `steps` (number of progress messages).
 The environment variable FAKE_WORKER does the same for the start: `crash`, `slow`, `refuse`.
 """
 
@@ -94,7 +94,8 @@ class FakeWorker:
             )
         self.misbehave(params)
         if "fail" in params:
-            self.link.send({"t": "failed", "job": job, "code": params["fail"], "text": "It failed.", "detail": "x"})
+            text = json.loads(f'"{params.get("text", "It failed.")}"')
+            self.link.send({"t": "failed", "job": job, "code": params["fail"], "text": text, "detail": "x"})
             return
         if not self.work(job, params):
             self.link.send({"t": "cancelled", "job": job})

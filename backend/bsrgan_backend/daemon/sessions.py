@@ -5,13 +5,15 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import zmq
 
+from bsrgan_backend.daemon.logs import log
 from bsrgan_wire import codec, limits
 from bsrgan_wire.codec import Buffer
-from bsrgan_wire.messages import Fetch, Message
+from bsrgan_wire.errors import CODES, FrameError
+from bsrgan_wire.messages import Error, Fetch, Message, State
 
 OUTBOX_MESSAGES = 128
 SESSIONS = 1024
@@ -124,9 +126,16 @@ class Sessions:
         return count
 
     def post(self, session: Session, message: Message, ref: int = 0) -> None:
-        """Send a message, now or when there is room; a client that is gone becomes an orphan."""
+        """Send a message, now or when there is room; a client that is gone becomes an orphan.
+
+        One that cannot be encoded, for a text in it, is our mistake and not the client's: it goes without those texts.
+        """
         session.seq += 1
-        frames = codec.encode(message, seq=session.seq, ref=ref, session=session.id)
+        try:
+            frames = codec.encode(message, seq=session.seq, ref=ref, session=session.id)
+        except FrameError as error:
+            log.error("%s cannot be sent: %s", message.KIND, error.detail)
+            frames = codec.encode(_plain(message), seq=session.seq, ref=ref, session=session.id)
         if session.outbox or not self._sent(session, frames):
             session.outbox.append(frames)
             if len(session.outbox) > OUTBOX_MESSAGES:
@@ -232,6 +241,17 @@ class Sessions:
             self.lose(session)
             return True
         raise error
+
+
+def _plain(message: Message) -> Message:
+    """What is told in place of a message with something in it that cannot be encoded."""
+    if isinstance(message, State):
+        text = CODES[message.code].text if message.code else ""
+        return replace(message, text=text, model="", notes=(), recipe="")
+    if isinstance(message, Error):
+        return replace(message, text=CODES[message.code].text, detail="")
+    facts = CODES["INTERNAL"]
+    return Error("INTERNAL", facts.klass, facts.retry, facts.text)
 
 
 def _remember(table: OrderedDict[bytes, int] | OrderedDict[bytes, None], key: bytes, value: int | None) -> None:
