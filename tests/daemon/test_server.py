@@ -29,6 +29,7 @@ from bsrgan_wire.messages import (
     Shutdown,
     State,
 )
+from bsrgan_wire.preview import Place, Rectangle
 from support.daemons import Peer, add_model, order, pixels, running, wait_for
 from support.fake_worker import ITEM_BYTES, upscale
 
@@ -353,6 +354,32 @@ def test_another_model_gets_another_worker(daemon):
     assert pids[0] == pids[1]
     assert pids[2] == pids[3]
     assert len(set(pids)) == 3
+    peer.bye()
+
+
+def test_a_model_of_another_file_gets_another_worker(daemon):
+    """A model that was replaced under its id is another one, for a preview in the middle of a job too."""
+    peer = daemon.connect()
+    pids = []
+    for file in ("a", "a", "b"):
+        add_model(daemon.root, "mine", file_sha256=file)
+        asked = order(model="mine", params={"file": file})
+        peer.upscale(pixels(asked), asked)
+        pids.append(daemon.starts()[-1][0])
+    assert pids[0] == pids[1] != pids[2]
+    asked = order(model="mine", params={"file": "b", "sleep_s": 1.0, "steps": 50})
+    peer.submit(pixels(asked), asked)
+    peer.expect(State, job=asked.job, state="running")
+    add_model(daemon.root, "mine", file_sha256="c")
+    place = Place.around((60, 40), (240, 160), Rectangle(17, 9, 16, 12))
+    size = (place.part.width, place.part.height)
+    small = order(*size, out_width=16, out_height=36, task="preview", model="mine", params=place.params())
+    peer.submit(pixels(small), small)
+    assert peer.final(asked.job).state == "ready"
+    assert peer.final(small.job).state == "ready"
+    ended = [e.message.job for e in peer.seen if isinstance(e.message, State) and e.message.state == "ready"]
+    assert ended[-2:] == [asked.job, small.job]
+    assert daemon.starts()[-1][0] != pids[-1]
     peer.bye()
 
 

@@ -12,11 +12,13 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import zmq
 
+from bsrgan_backend.models.facts import InstalledModel
 from bsrgan_wire import codec, limits, places, proof, rendezvous
 from bsrgan_wire.codec import Envelope
 from bsrgan_wire.messages import (
@@ -53,10 +55,13 @@ def environment(**extra: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **extra}
 
 
-def add_model(root: Path, name: str = "bsrgan-x4") -> None:
-    """Make a model look installed."""
+def add_model(root: Path, name: str = "bsrgan-x4", **facts: Any) -> None:
+    """Make a model look installed; with some facts its file can be read, and holds the others too."""
     (root / "models").mkdir(parents=True, exist_ok=True)
-    (root / "models" / f"{name}.json").write_text("{}")
+    if facts:
+        values = {field.name: "x" if field.type == "str" else 1 for field in fields(InstalledModel)}
+        facts = {**values, "id": name, **facts}
+    (root / "models" / f"{name}.json").write_text(json.dumps(facts))
 
 
 def wait_for(condition: Any, patience_s: float = PATIENCE_S) -> Any:

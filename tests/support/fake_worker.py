@@ -4,7 +4,7 @@
 `crash`, `exit` (status), `hang` (never says anything again), `fill` (writes until the disk is full), `short`
 (a result of the wrong size),
 `truncate` (cuts the result after done), `own_width` and `own_height` (size of a result that is left to the task; what
-is not there is not told), `recipe` (told with the result), `fail` (a code), `text` (why, as it
+is not there is not told), `recipe` (told with the result), `file` (of the model), `fail` (a code), `text` (why, as it
 stands inside JSON), `garbage` (no message), `steps` (number of progress messages).
 The environment variable FAKE_WORKER does the same for the start: `crash`, `slow`, `refuse`.
 """
@@ -90,7 +90,15 @@ class FakeWorker:
             self.is_loaded = True
             self.link.send({"t": "progress", "job": job, "phase": "loading", "done": 0, "total": 1, "unit": "model"})
             self.link.send(
-                {"t": "loaded", "job": job, "model": order["model"], "engine": "native", "seconds": 0.0, "notes": []}
+                {
+                    "t": "loaded",
+                    "job": job,
+                    "model": order["model"],
+                    "file": params.get("file", ""),
+                    "engine": "native",
+                    "seconds": 0.0,
+                    "notes": [],
+                }
             )
         self.misbehave(params)
         if "fail" in params:

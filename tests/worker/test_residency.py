@@ -68,6 +68,25 @@ def test_a_small_factor_takes_the_defaults_sibling(tmp_path):
     assert residency(tmp_path).choose("bsrgan-x4", 2.0) == ("bsrgan-x4", [])
 
 
+def test_a_model_of_another_file_is_another_model(tmp_path, monkeypatch):
+    """What was removed and installed anew under its id is loaded anew; what was only removed stays in use."""
+    monkeypatch.setattr(loading, "load", lambda *_: SimpleNamespace(notes=(), facts=SimpleNamespace(engine="native")))
+    install(tmp_path, "tiny")
+    one = residency(tmp_path)
+    assert not one.holds("tiny")
+    first, _is_new = one.load("tiny")
+    assert one.holds("tiny")
+    assert not one.holds("other")
+    one.store.remove("tiny")
+    assert one.load("tiny") == (first, False)
+    install(tmp_path, "tiny", seed=8)
+    assert not one.holds("tiny")
+    second, is_new = one.load("tiny")
+    assert is_new
+    assert second.file_sha256 == one.store.installed()[0].file_sha256 != first.file_sha256
+    assert one.load("tiny") == (second, False)
+
+
 def test_the_precision_of_the_settings_reaches_the_engine(tmp_path, monkeypatch):
     """A model is loaded with the precision that the daemon's settings name."""
     install(tmp_path, "tiny")

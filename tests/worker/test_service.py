@@ -64,6 +64,10 @@ class OneModel:
         """The only one."""
         return "only", []
 
+    def holds(self, model):
+        """Whether it is this one, and made."""
+        return self.resident is not None and self.resident.model == model
+
     def load(self, model):
         """Make it at first."""
         if self.resident is not None:

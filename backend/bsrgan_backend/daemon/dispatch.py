@@ -14,6 +14,7 @@ from bsrgan_backend.daemon.logs import log
 from bsrgan_backend.daemon.workers import Worker, WorkerFacts, WorkerStarter
 from bsrgan_backend.errors import BackendError
 from bsrgan_backend.link import LinkClosed
+from bsrgan_backend.models import facts
 from bsrgan_backend.settings import Settings
 from bsrgan_wire import limits
 from bsrgan_wire.tasks import TASKS
@@ -111,7 +112,7 @@ class Dispatcher:
         if not job.is_urgent or any(other.is_urgent for other in running) or not self._is_on(worker, job.device):
             return False
         model = running[0].model or worker.facts.model
-        return not model or job.model in ("", model)
+        return not model or (job.model in ("", model) and self._is_as_installed(worker))
 
     def _expected_device(self) -> str:
         """The device of a job that is still on its way, so that the worker starts while the pixels arrive."""
@@ -124,7 +125,15 @@ class Dispatcher:
         """
         loaded = worker.facts.model
         # A job that names no model leaves the choice to the worker.
-        return self._is_on(worker, job.device) and (not loaded or job.model in ("", loaded))
+        fits = not loaded or (job.model in ("", loaded) and self._is_as_installed(worker))
+        return self._is_on(worker, job.device) and fits
+
+    def _is_as_installed(self, worker: Worker) -> bool:
+        """Whether the file of the worker's model is still the installed one; a model that was removed stays in use."""
+        loaded = worker.facts
+        return not loaded.model_file or (
+            facts.file_of(self._starter.root / "models", loaded.model) in ("", loaded.model_file)
+        )
 
     def _is_on(self, worker: Worker, device: str) -> bool:
         if "/" in worker.device + device:  # a library was asked for by name

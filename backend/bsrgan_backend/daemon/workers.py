@@ -29,6 +29,7 @@ class WorkerFacts:
     engine_version: str = ""
     precision: str = ""
     model: str = ""
+    model_file: str = ""
     rss_bytes: int = 0
     cards: int = 0
 
@@ -41,6 +42,7 @@ class WorkerFacts:
             ("engine_version", "paddle"),
             ("precision", "precision"),
             ("model", "model"),
+            ("model_file", "file"),
         ):
             value = message.get(key)
             if isinstance(value, str):

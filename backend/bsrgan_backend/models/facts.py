@@ -75,6 +75,12 @@ def read(folder: Path, model_id: str) -> InstalledModel | None:
     return InstalledModel(**{name: value[name] for name in wanted})  # type: ignore[arg-type]
 
 
+def file_of(folder: Path, model_id: str) -> str:
+    """What tells the installed file of a model from any other, its SHA-256; "" where no such model is readable."""
+    known = read(folder, model_id)
+    return known.file_sha256 if known is not None else ""
+
+
 def json_of(path: Path) -> dict[str, object]:
     """The object in a small JSON file; empty when there is none."""
     try:

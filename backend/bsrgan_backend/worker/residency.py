@@ -12,7 +12,7 @@ from typing import Any
 from bsrgan_backend.engine import devices, host, loading
 from bsrgan_backend.engine.engine import Engine
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.models import catalog
+from bsrgan_backend.models import catalog, facts
 from bsrgan_backend.models.store import ModelStore
 from bsrgan_backend.preference import preferred_model
 
@@ -27,6 +27,7 @@ class Resident:
         model: its id.
         engine: what runs it.
         seconds: that loading took.
+        file_sha256: SHA-256 of its file as it was installed then.
         rate: units of the engine's progress per second, measured in the last job; 0 before there was one.
         loading_notes: how many of the engine's notes are about its loading; those after them are about single runs.
     """
@@ -34,6 +35,7 @@ class Resident:
     model: str
     engine: Engine
     seconds: float
+    file_sha256: str = ""
     rate: float = field(default=0.0)
     loading_notes: int = field(init=False)
 
@@ -121,20 +123,29 @@ class Residency:
             )
         return chosen, [f"The model {self.default_model} is not installed; {chosen} was used."]
 
+    def holds(self, model: str) -> bool:
+        """Whether the model in memory is this one, and its file was not replaced by another since."""
+        resident = self.resident
+        if resident is None or resident.model != model:
+            return False
+        return facts.file_of(self.store.folder, model) in ("", resident.file_sha256)
+
     def load(self, model: str) -> tuple[Resident, bool]:
         """The model ready to run, and whether it had to be loaded for that.
 
         Raises:
             BackendError: MODEL_MISSING, MODEL_HASH, MODEL_LOAD, DEVICE, HOST_OOM or DISK_FULL.
         """
-        if self.resident is not None and self.resident.model == model:
+        if self.resident is not None and self.holds(model):
             return self.resident, False
+        # Read before the weights: one that is replaced between the two is then loaded once more, and not kept.
+        file_sha256 = facts.file_of(self.store.folder, model)
         weights = self.store.load(model)
         # The old one goes first: two in memory could be one too many.
         self.resident = None
         started = time.monotonic()
         engine = loading.load(weights, self._root / "cache", self._wish, self._spool)
-        self.resident = Resident(model, engine, time.monotonic() - started)
+        self.resident = Resident(model, engine, time.monotonic() - started, file_sha256)
         log.info("model %s ready after %.2f s on %s", model, self.resident.seconds, engine.facts.engine)
         return self.resident, True
 

@@ -211,20 +211,19 @@ class Service:
 
     def _may_pass(self, run: Run) -> bool:
         """Whether a run can be done inside another: it is urgent, and the loaded model stays."""
-        resident = self.residency.resident
-        if not run.is_urgent or resident is None:
+        if not run.is_urgent or self.residency.resident is None:
             return run.is_urgent
         try:
             task = tasks.find(run.task)
             asked = str(run.message.get("model", ""))
-            return self.residency.choose(asked, task.factor(task.read(run.message)))[0] == resident.model
+            return self.residency.holds(self.residency.choose(asked, task.factor(task.read(run.message)))[0])
         except BackendError:
             return True  # it fails at once, and changes nothing
 
     def _load(self, run: Run, factor: float, progress: Progress) -> tuple[Resident, list[str]]:
         _unless_cancelled(run)
         model, notes = self.residency.choose(str(run.message.get("model", "")), factor)
-        if self.residency.resident is None or self.residency.resident.model != model:
+        if not self.residency.holds(model):
             progress.phase("loading")
         resident, is_new = self.residency.load(model)
         if is_new:
@@ -234,6 +233,7 @@ class Service:
                     "t": "loaded",
                     "job": run.job,
                     "model": model,
+                    "file": resident.file_sha256,
                     "device": facts.device,
                     "device_name": facts.device_name,
                     "cards": loading.cards(facts),
