@@ -21,6 +21,7 @@ from typing import Any
 _LENGTH = struct.Struct(">I")
 _LONGEST_BYTES = 1024 * 1024
 _MOST_FILES = 4
+_MOST_UNSENT_BYTES = 4 * 1024 * 1024
 _STDIN = "stdin"
 
 PASSES_FILES = hasattr(socket, "send_fds")
@@ -29,6 +30,10 @@ PASSES_FILES = hasattr(socket, "send_fds")
 
 class LinkClosed(Exception):
     """The other process closed its end, is gone, or sent what is no message."""
+
+
+class LinkFull(LinkClosed):
+    """The other process does not read, and nothing more can be kept for it."""
 
 
 class Link:
@@ -44,19 +49,29 @@ class Link:
         self.passes_files = passes_files
         self._buffer = bytearray()
         self._files: deque[int] = deque()
+        self._unsent: deque[tuple[bytes, list[int]]] = deque()
 
     def fileno(self) -> int:
         """The descriptor to poll."""
         return self.sock.fileno()
 
     def close(self) -> None:
-        """Close the socket and the received files that no message has handed out."""
+        """Close the socket, the received files that no message has handed out, and those that were not sent."""
         self.sock.close()
-        while self._files:
-            os.close(self._files.popleft())
+        for descriptor in [*self._files, *(file for _rest, files in self._unsent for file in files)]:
+            os.close(descriptor)
+        self._files.clear()
+        self._unsent.clear()
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether something waits for room in the line; `flush` then, when the socket can be written."""
+        return bool(self._unsent)
 
     def send(self, message: dict[str, Any], files: Sequence[int] = (), paths: Sequence[str] = ()) -> None:
         """Send a message and open files with it; the count travels as `files`.
+
+        A non-blocking end keeps what does not fit for `flush`, with files of its own.
 
         Args:
             message: what JSON can hold.
@@ -64,20 +79,13 @@ class Link:
             paths: the same files by path, needed only where descriptors cannot be passed.
 
         Raises:
-            LinkClosed: the other process is gone, or (non-blocking) has not read for so long that the line is full.
+            LinkClosed: the other process is gone.
+            LinkFull: it does not read (non-blocking only).
         """
         passed = files if self.passes_files else ()
         if files and not passed:
             message = {**message, "paths": list(paths)}
-        frame = _frame({**message, "files": len(passed)} if passed else message)
-        try:
-            if passed:
-                # sendmsg may take a part of the frame only; the files go with its first byte.
-                sent = socket.send_fds(self.sock, [frame], list(passed))
-                frame = frame[sent:]
-            self.sock.sendall(frame)
-        except OSError as error:
-            raise LinkClosed(str(error)) from error
+        self._send(_frame({**message, "files": len(passed)} if passed else message), passed)
 
     def send_all(self, messages: Sequence[dict[str, Any]]) -> None:
         """Send messages without files at once: the other process wakes for them once.
@@ -85,10 +93,47 @@ class Link:
         Raises:
             LinkClosed: as `send`.
         """
+        self._send(b"".join(_frame(message) for message in messages), ())
+
+    def flush(self) -> None:
+        """Send what there was no room for, as far as there is now.
+
+        Raises:
+            LinkClosed: the other process is gone.
+        """
+        while self._unsent:
+            frame, files = self._unsent[0]
+            rest, left = self._handed_over(frame, files)
+            if not left:
+                for descriptor in files:
+                    os.close(descriptor)
+            if rest:
+                self._unsent[0] = (rest, left)
+                return
+            self._unsent.popleft()
+
+    def _send(self, frame: bytes, files: Sequence[int]) -> None:
+        rest, left = (frame, list(files)) if self._unsent else self._handed_over(frame, files)
+        if rest:
+            if sum(len(waiting) for waiting, _files in self._unsent) + len(rest) > _MOST_UNSENT_BYTES:
+                raise LinkFull("it does not read")
+            try:
+                self._unsent.append((rest, [os.dup(descriptor) for descriptor in left]))
+            except OSError as error:  # this process has too many files open
+                raise LinkFull(str(error)) from error
+
+    def _handed_over(self, frame: bytes, files: Sequence[int]) -> tuple[bytes, list[int]]:
+        """Give the socket what it takes; returns the rest, and the files unless they have gone with its first byte."""
+        view, left = memoryview(frame), list(files)
         try:
-            self.sock.sendall(b"".join(_frame(message) for message in messages))
+            while view:
+                sent = socket.send_fds(self.sock, [view], left) if left else self.sock.send(view)
+                view, left = view[sent:], []
+        except (BlockingIOError, InterruptedError):
+            pass
         except OSError as error:
             raise LinkClosed(str(error)) from error
+        return bytes(view), left
 
     def receive(self) -> list[tuple[dict[str, Any], list[int]]]:
         """Read what is there (a blocking socket waits until something is) and return the complete messages.

@@ -29,6 +29,11 @@ class FakeLink:
         """A number of its own."""
         return self.number
 
+    is_sending = False
+
+    def flush(self):
+        """Nothing waits."""
+
     def send(self, message):
         """Kept."""
         self.sent.append(message)

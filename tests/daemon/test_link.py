@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bsrgan_backend import link
-from bsrgan_backend.link import Link, LinkClosed
+from bsrgan_backend.link import Link, LinkClosed, LinkFull
 from support.daemons import environment
 
 
@@ -120,12 +120,40 @@ def test_a_closed_end_is_told_on_both_sides(ends):
 
 
 def test_a_non_blocking_end_never_waits(ends):
-    """Nothing there is an empty list; a reader that does not read is a closed line, not a wait."""
+    """Nothing there is an empty list; a reader that does not read is a full line in the end, and not a wait."""
     ours, _other = ends
     ours.sock.setblocking(False)
     assert ours.receive() == []
-    with pytest.raises(LinkClosed):
+    with pytest.raises(LinkFull):
         send_for_ever(ours)
+
+
+def test_what_does_not_fit_now_is_sent_later(ends, tmp_path):
+    """A non-blocking end keeps messages and files of its own until there is room, in order."""
+    ours, other = ends
+    ours.sock.setblocking(False)
+    before = open_files()
+    sent = [{"t": "run", "text": letter * 400_000} for letter in "abc"]
+    for message in sent:
+        with (tmp_path / message["text"][0]).open("wb+") as file:
+            file.write(message["text"][:1].encode())
+            file.flush()
+            ours.send(message, [file.fileno()])
+    assert ours.is_sending
+    received = []
+    while len(received) < len(sent):
+        ours.flush()
+        received += other.receive()
+    assert not ours.is_sending
+    assert [message for message, _files in received] == [{**message, "files": 1} for message in sent]
+    assert [os.pread(descriptor, 10, 0) for _message, (descriptor,) in received] == [b"a", b"b", b"c"]
+    for _message, (descriptor,) in received:
+        os.close(descriptor)
+    ours.send(sent[0], [ours.fileno()])
+    ours.send(sent[0], [ours.fileno()])
+    ours.close()
+    other.close()
+    assert len(open_files()) <= len(before)
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,23 @@ def test_large_previews_are_refused(peer):
     assert peer.error(asked) == "BAD_PARAM"
 
 
+def test_a_long_order_costs_no_worker(daemon, peer):
+    """A preview whose order is longer than the line takes at once joins a job at work, and both get done."""
+    text = "\x01" * 49_000
+    for _ in range(2):
+        restarts = peer.status()["worker_restarts"]
+        asked = begin(peer, long_job(1.0))
+        other = daemon.connect()
+        small = preview(text=text)
+        other.upscale(pixels(small), small)
+        assert states(peer, asked) == ["queued", "running"]
+        assert peer.final(asked.job).state == "ready"
+        other.bye()
+        assert peer.status()["worker_restarts"] == restarts
+    asked = order(params={"text": text})
+    peer.upscale(pixels(asked), asked)
+
+
 def test_a_preview_with_another_model_waits_for_its_worker(daemon, peer):
     """The long job keeps its worker; the preview is next, before older jobs, with a worker of its own model."""
     add_model(daemon.root, "other")

@@ -13,7 +13,7 @@ from bsrgan_backend.daemon.ledger import Ledger
 from bsrgan_backend.daemon.logs import log
 from bsrgan_backend.daemon.workers import Worker, WorkerFacts, WorkerStarter
 from bsrgan_backend.errors import BackendError
-from bsrgan_backend.link import LinkClosed
+from bsrgan_backend.link import LinkClosed, LinkFull
 from bsrgan_backend.models import facts
 from bsrgan_backend.settings import Settings
 from bsrgan_wire import limits
@@ -22,6 +22,7 @@ from bsrgan_wire.tasks import TASKS
 START_S = 180.0
 """Paddle's import takes seconds, on a busy machine with a cold disk much longer."""
 LEAVE_S = 10.0
+_UNREAD = "does not read"
 LARGE_BYTES = 2 * 10**9
 LARGE_KEEP_ALIVE_S = 60.0
 """An idle worker that holds more stays for this time only, unless somebody has set another: a new one takes seconds."""
@@ -187,7 +188,7 @@ class Dispatcher:
             worker.run(order, (job.input, job.output))
         except LinkClosed as error:
             # It died while it was idle: the job is not to blame and stays queued for the next worker.
-            self._lost(str(error))
+            self._lose_line(error)
             return
         job.lane = self.lane
         self._ledger.change(job, "running")
@@ -204,7 +205,10 @@ class Dispatcher:
         try:
             self.worker.link.send(message)
         except LinkClosed as error:
-            self._lost(str(error))
+            self._lose_line(error)
+
+    def _lose_line(self, error: LinkClosed) -> None:
+        self._lost(_UNREAD if isinstance(error, LinkFull) else str(error))
 
     def _lost(self, why: str) -> None:
         """The worker is gone or must go: its job ends, and the next one gets another worker."""
@@ -230,22 +234,23 @@ class Dispatcher:
         log.warning("worker %d lost: %s; it printed: %s", worker.pid, why, self._starter.last_words())
         self.crashes.note()
         self._in_trouble("its worker stopped unexpectedly.")
-        code = "TIMEOUT" if why == "silent" else "WORKER_CRASHED"
+        code = "TIMEOUT" if why in ("silent", _UNREAD) else "WORKER_CRASHED"
         for job in failed:
             # The last one was at work; one that had let it pass is lost too, but not to blame.
-            is_poisoned = job is running[-1] and self.crashes.blame(job)
+            is_to_blame = job is running[-1] and why != _UNREAD
+            is_poisoned = is_to_blame and self.crashes.blame(job)
             self._ledger.change(job, "failed", "POISONED_INPUT" if is_poisoned else code)
 
     # --- what the worker says ----------------------------------------------------------------------------------
 
     def on_readable(self) -> None:
-        """Read from the worker."""
+        """Read from the worker, and send it what waits."""
         if self.worker is None:
             return
         try:
             messages = self.worker.link.receive()
         except LinkClosed as error:
-            self._lost(str(error))
+            self._lose_line(error)
             return
         for message, files in messages:
             for descriptor in files:  # a worker has none to give
@@ -253,6 +258,16 @@ class Dispatcher:
             if self.worker is not None:
                 self.worker.heard = self._clock()
                 self._take(self.worker, message)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send the worker what its line had no room for."""
+        if self.worker is None:
+            return
+        try:
+            self.worker.link.flush()
+        except LinkClosed as error:
+            self._lose_line(error)
 
     def _take(self, worker: Worker, message: dict[str, Any]) -> None:
         kind = message.get("t")

@@ -155,8 +155,14 @@ class Fleet(Dispatcher):
         """What to poll for words of the workers."""
         return {one.worker.link.fileno() for one in self._all() if one.worker is not None}
 
+    def sending(self) -> set[int]:
+        """Those of `links` that must also be polled for room."""
+        return {
+            one.worker.link.fileno() for one in self._all() if one.worker is not None and one.worker.link.is_sending
+        }
+
     def read(self, link: int) -> None:
-        """Read from the worker behind one of `links`."""
+        """Read from the worker behind one of `links`, and send it what waits."""
         for one in self._all():
             if one.worker is not None and one.worker.link.fileno() == link:
                 Dispatcher.on_readable(one)

@@ -159,8 +159,10 @@ class Server:
         links = self._dispatcher.links() | self._transfers.links()
         for link in self._polled_links - links:
             self._poller.unregister(link)
-        for link in links - self._polled_links:
-            self._poller.register(link, zmq.POLLIN)
+        sending = self._dispatcher.sending()
+        for link in links:
+            # One that is registered already gets the new flags.
+            self._poller.register(link, zmq.POLLIN | (zmq.POLLOUT if link in sending else 0))
         self._polled_links = links
 
     def _timeout_ms(self) -> int:

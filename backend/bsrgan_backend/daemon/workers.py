@@ -81,7 +81,8 @@ class Worker:
         """Send an order with its open files.
 
         Raises:
-            LinkClosed: the worker is gone or does not read.
+            LinkClosed: the worker is gone.
+            LinkFull: it does not read.
         """
         self.link.send(order, [file.descriptor for file in files], [str(file.path) for file in files])
 
