@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import signal
 import time
 
+import pytest
+
 import bsrgan_wire
+from bsrgan_backend.cli import status
+from bsrgan_backend.cli.failure import Failure
 
 
 def test_status_tells_everything_of_the_running_daemon(installation, photo, tmp_path):
@@ -59,6 +65,26 @@ def test_serve_runs_until_stop(bare):
         daemon.kill()
         daemon.communicate()
     assert not (bare.root / "state/daemon.json").exists()
+
+
+def test_stop_of_a_daemon_that_is_frozen_is_no_success(bare, monkeypatch):
+    """A daemon that does not answer is told with its process; once it is killed there is nothing left to stop."""
+    daemon = bare.start("serve", "--log-level", "warning")
+    monkeypatch.setenv("GIMP_BSRGAN_PREFIX", str(bare.root))
+    monkeypatch.setattr(status, "CONNECT_S", 0.5)
+    monkeypatch.setattr(status, "STOP_S", 1.0)
+    try:
+        while not (bare.root / "state/daemon.json").exists():
+            assert daemon.poll() is None, daemon.communicate()
+            time.sleep(0.05)
+        daemon.send_signal(signal.SIGSTOP)
+        with pytest.raises(Failure, match=f"process {daemon.pid}"):
+            status.run_stop(argparse.Namespace())
+    finally:
+        daemon.kill()
+        daemon.communicate()
+    assert (bare.root / "state/daemon.json").exists()
+    assert status.run_stop(argparse.Namespace()) == 0
 
 
 def test_version_is_that_of_the_package(bare):

@@ -15,6 +15,7 @@ from bsrgan_backend.cli.failure import Failure
 from bsrgan_backend.cli.language import _
 from bsrgan_backend.cli.progress import duration_text
 from bsrgan_backend.cli.table import aligned, size_text
+from bsrgan_backend.daemon.instance import is_held
 from bsrgan_wire import places, rendezvous
 from bsrgan_wire.client import Client
 from bsrgan_wire.errors import ConnectionLost, DaemonUnreachable
@@ -115,8 +116,9 @@ def run_stop(_asked: argparse.Namespace) -> int:
     except ConnectionLost:
         pass  # it may leave before it has said goodbye
     except DaemonUnreachable:
-        # The file of a daemon that was killed: nothing is left to be stopped.
-        return 0
+        # The file of a daemon that was killed, and nothing is left to be stopped; or one that hangs.
+        if not is_held(places.prefix()):
+            return 0
     end = time.monotonic() + STOP_S
     while time.monotonic() < end:
         if _is_gone(file, address):
@@ -126,13 +128,13 @@ def run_stop(_asked: argparse.Namespace) -> int:
 
 
 def _is_gone(file: Path, address: Rendezvous) -> bool:
-    """Its file is withdrawn first; the lock that keeps a new daemon out goes with the process."""
+    """Its file is withdrawn first, unless it was killed; the lock that keeps a new daemon out goes with the process."""
+    if _is_alive(address.pid):
+        return False
     try:
-        if rendezvous.read(file).instance == address.instance:
-            return False
+        return rendezvous.read(file).instance != address.instance or not is_held(places.prefix())
     except DaemonUnreachable:
-        pass
-    return not _is_alive(address.pid)
+        return True
 
 
 def _is_alive(pid: int) -> bool:

@@ -73,6 +73,21 @@ class InstanceLock:
         os.close(self._descriptor)
 
 
+def is_held(root: Path) -> bool:
+    """Whether a daemon of the installation at `root` lives, whether or not it answers."""
+    try:
+        descriptor = os.open(root / "state" / "daemon.lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        _lock(descriptor)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _is_same_file(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
