@@ -164,6 +164,15 @@ def test_changed_files_are_not_used(store: ModelStore, pth: Path, change: str) -
     assert code_of(store.load, "mine") == "MODEL_HASH"
 
 
+@pytest.mark.parametrize("wrong", [{"scale": 10**30}, {"scale": 0}, {"scale": 1000}, {"bytes": 2**64}, {"blocks": -1}])
+def test_facts_that_cannot_be_true_are_not_readable(store: ModelStore, pth: Path, wrong: dict[str, int]) -> None:
+    """Numbers that no model has are a damaged file, and never reach those who ask for models."""
+    store.add(pth, "mine")
+    file = store.folder / "mine.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | wrong))
+    assert store.installed() == []
+
+
 @pytest.mark.parametrize("facts", [b"", b"{", b"[]", b"{}", b'{"id": "mine", "scale": "4"}', b"[" * 70000])
 def test_damaged_facts_mean_not_installed(store: ModelStore, pth: Path, facts: bytes) -> None:
     """Facts that cannot be read hide one model, never the others, and nothing crashes."""

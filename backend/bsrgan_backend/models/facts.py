@@ -12,6 +12,9 @@ from pathlib import Path
 
 MODEL_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _FACTS_BYTES_MAX = 64 * 1024
+_SCALE_MAX = 64
+_NUMBER_MAX = 2**53
+"""What every reader of a number takes, those of the wire included."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,14 @@ def installed(folder: Path) -> list[InstalledModel]:
 
 
 def read(folder: Path, model_id: str) -> InstalledModel | None:
-    """The facts of a model; None when there are none or they are not readable."""
+    """The facts of a model; None when there are none or they are not readable, or are not those of any model."""
     value = json_of(folder / f"{model_id}.json")
     wanted = {field.name: str if field.type == "str" else int for field in fields(InstalledModel)}
     if any(type(value.get(name)) is not kind for name, kind in wanted.items()) or value["id"] != model_id:
         return None
-    return InstalledModel(**{name: value[name] for name in wanted})  # type: ignore[arg-type]
+    known = InstalledModel(**{name: value[name] for name in wanted})  # type: ignore[arg-type]
+    numbers = [getattr(known, name) for name, kind in wanted.items() if kind is int]
+    return known if known.scale <= _SCALE_MAX and all(1 <= number <= _NUMBER_MAX for number in numbers) else None
 
 
 def file_of(folder: Path, model_id: str) -> str:
