@@ -100,6 +100,15 @@ def test_any_home_works(tmp_path, name):
         assert not Path(daemon.address.removeprefix("ipc://")).exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are texts")
+def test_a_home_whose_name_is_no_text_can_be_told(tmp_path):
+    """The status of a daemon below a folder that is not UTF-8 names its log as well as a text can."""
+    with running(Path(os.fsdecode(os.fsencode(tmp_path / "home") + b"\xff"))) as daemon:
+        peer = daemon.connect()
+        assert peer.status()["log"] == str(tmp_path / "home\ufffd" / "logs" / "daemon.log")
+        peer.bye()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
 def test_a_read_only_root_is_told(tmp_path):
     """Where nothing can be written the daemon ends with one sentence."""

@@ -76,12 +76,17 @@ class Reporter:
             "worker_rss_bytes": (worker_bytes(worker.pid) or facts.rss_bytes) if worker is not None else 0,
             "worker_pid": worker.pid if worker is not None else 0,
             "spool_bytes": self._spool.reserved_bytes,
-            "log": str(log_file(root)),
+            "log": _shown(log_file(root)),
             "jobs_done": self._ledger.done,
             "jobs_failed": self._ledger.failed,
             "worker_restarts": self._dispatcher.crashes.count,
             "protocol_errors": self._ledger.sessions.protocol_errors,
         }
+
+
+def _shown(path: Path) -> str:
+    """A path as text, also where its bytes are none."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def worker_bytes(pid: int) -> int:
