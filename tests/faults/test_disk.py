@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from bsrgan_wire.messages import Accepted, Fetch, State
-from support.daemons import order, pixels
+from support.daemons import HERE, PATIENCE_S, environment, order, pixels
 from support.health import check_well
 
 
@@ -19,6 +22,19 @@ def test_the_quota_refuses_before_anything_is_sent(start):
     assert peer.error(order(500, 500, 1, out_width=1, out_height=1)) == "DISK_FULL"
     peer.bye()
     check_well(daemon)
+
+
+def test_a_disk_that_is_full_at_the_start_is_told(tmp_path):
+    """A daemon that cannot write anything ends with one sentence that names the file, and leaves no lock."""
+    process = subprocess.run(
+        [sys.executable, str(HERE / "run_daemon.py"), str(tmp_path), "file_bytes=0"],
+        env=environment(), capture_output=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    told = process.stderr.decode()
+    assert process.returncode == 1
+    assert f"The file {tmp_path / 'state' / 'daemon.json'} cannot be written; check the disk." in told
+    assert "Traceback" not in told
+    assert list((tmp_path / "state").iterdir()) == []
 
 
 @pytest.mark.parametrize("kib", [1, 5, 8, 63, 64])

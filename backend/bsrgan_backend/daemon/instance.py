@@ -6,6 +6,7 @@ never keep a daemon from starting; only a living daemon can.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -61,10 +62,12 @@ class InstanceLock:
         return lock
 
     def _write_pid(self) -> None:
-        # Byte 0 is what Windows locks, and nobody else could read it there.
-        os.ftruncate(self._descriptor, 0)
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        os.write(self._descriptor, f" {os.getpid()}\n".encode())
+        # For people only: a disk that is too full for it is told when the rendezvous file is written.
+        with contextlib.suppress(OSError):
+            # Byte 0 is what Windows locks, and nobody else could read it there.
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.write(self._descriptor, f" {os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Remove the file and drop the lock, in this order, so that no other holder's file is removed."""

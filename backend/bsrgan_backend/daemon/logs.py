@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import os
@@ -104,4 +105,5 @@ def close() -> None:
     """Remove and close the handlers that the two functions above have added."""
     for handler in list(log.handlers):
         log.removeHandler(handler)
-        handler.close()
+        with contextlib.suppress(OSError):  # last lines that a full disk does not take
+            handler.close()
