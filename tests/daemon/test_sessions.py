@@ -20,7 +20,7 @@ from bsrgan_backend.errors import BackendError
 from bsrgan_backend.settings import Settings
 from bsrgan_wire import codec, limits
 from bsrgan_wire.errors import CODES
-from bsrgan_wire.messages import Attach, Error, Fetch, Hello, Ping, Pong, Progress, Reject, State, StatusReport
+from bsrgan_wire.messages import Attach, Chunk, Error, Fetch, Hello, Ping, Pong, Progress, Reject, State, StatusReport
 from support.daemons import add_model, order
 
 
@@ -241,6 +241,31 @@ def test_a_full_connection_gets_its_messages_later_in_order(bench):
     numbers = [envelope.seq for _peer, envelope in bench.router.sent]
     assert numbers == sorted(numbers)
     assert not bench.sessions.is_flushing()
+
+
+@pytest.mark.parametrize("is_full_before", [True, False])
+def test_a_client_that_does_not_read_costs_no_reads(bench, monkeypatch, is_full_before):
+    """Pieces of a result are read from the disk when there is room for them; the one that finds none waits itself."""
+    session = bench.greet()
+    job = bench.job(session, "ready")
+    read = []
+    monkeypatch.setattr(job.output, "read", lambda offset, length: read.append(offset) or b"x" * length)
+    bench.router.refusal = zmq.EAGAIN
+    if is_full_before:
+        bench.say(Ping())
+    for offset in range(3):
+        bench.say(Fetch(job.id, offset, 1))
+    for _ in range(50):
+        bench.sessions.flush()
+        bench.desk.serve_fetches(session)
+    assert read == ([] if is_full_before else [0])
+    bench.router.refusal = 0
+    bench.sessions.flush()
+    bench.desk.serve_fetches(session)
+    assert read == [0, 1, 2]
+    assert [chunk.offset for chunk in bench.router.messages(Chunk)] == [0, 1, 2]
+    numbers = [envelope.seq for _peer, envelope in bench.router.sent]
+    assert numbers == sorted(numbers)
 
 
 def test_a_connection_that_stays_full_is_given_up(bench):

@@ -313,8 +313,8 @@ class Desk:
         self.serve_fetches(session)
 
     def serve_fetches(self, session: Session) -> None:
-        """Send the chunks that the session waits for, as far as its earlier ones have left this process."""
-        while session.fetches and session.chunks_in_flight() < limits.CREDIT:
+        """Send the chunks that the session waits for, as far as what it was sent before has left this process."""
+        while session.fetches and not session.outbox and session.chunks_in_flight() < limits.CREDIT:
             fetch, ref = session.fetches[0]
             job = self._ledger.jobs.find(fetch.job)
             if job is not None and job.owner != session.id:

@@ -151,16 +151,18 @@ class Sessions:
         return self._sent(session, codec.encode(message, seq=session.seq, session=session.id))
 
     def post_chunk(self, session: Session, message: Message, payload: bytes, ref: int) -> bool:
-        """Send a CHUNK without a copy and keep track of it; False when there was no room."""
-        if session.outbox:
-            return False
-        frames = codec.encode(message, seq=session.seq + 1, ref=ref, session=session.id, payload=payload)
-        tracker = self._tracked(session, frames)
-        if tracker is None:
-            return False
+        """Send a CHUNK without a copy and keep track of it, or when there is room; False when the client is gone.
+
+        Call it while the outbox is empty, so that no more than one waits there.
+        """
         session.seq += 1
-        session.chunks.append(tracker)
-        return True
+        frames = codec.encode(message, seq=session.seq, ref=ref, session=session.id, payload=payload)
+        tracker = self._tracked(session, frames)
+        if tracker is not None:
+            session.chunks.append(tracker)
+        elif not session.is_gone:
+            session.outbox.append(frames)
+        return not session.is_gone
 
     def post_stranger(self, routing_id: bytes, message: Message, ref: int = 0, session_id: str = "") -> None:
         """Send to a connection without a session; it gets lost when there is no room."""
