@@ -160,6 +160,18 @@ def test_an_orphans_job_is_cancelled_after_the_grace(bench, state):
     assert bench.spool.reserved_bytes == 0
 
 
+def test_a_client_that_comes_back_late_is_told_why(bench):
+    """A program that was halted for too long learns that it was silent, and not that somebody had cancelled."""
+    owner = bench.greet()
+    job = bench.job(owner, "queued")
+    bench.later(limits.SILENCE_S + limits.ORPHAN_GRACE_S + 20)
+    bench.greet(b"b")
+    bench.say(Attach(job.id, owner.id), peer=b"b")
+    state = bench.router.messages(State)[-1]
+    assert (state.state, state.code) == ("cancelled", "TIMEOUT")
+    assert state.text not in (CODES["TIMEOUT"].text, CODES["CANCELLED"].text)
+
+
 def test_a_lost_connection_starts_the_grace_at_once(bench):
     """Libzmq's report of a lost connection counts like silence."""
     session = bench.sessions.open(b"z", connection=7)

@@ -61,17 +61,18 @@ class Dispatcher:
         """What a job that asks for `device` runs on: "auto" means the setting."""
         return self._settings.device if device == "auto" else device
 
-    def cancel(self, job: Job, why: str = "CANCELLED") -> None:
+    def cancel(self, job: Job, why: str = "CANCELLED", text: str = "") -> None:
         """Stop a job that has not ended; a running one has `cancel_grace_s` before its worker is killed.
 
         Args:
             job: the job.
             why: the code that its client is told, unless an earlier cancel is under way.
+            text: the user's sentence, the code's own when empty.
         """
         if job.cancel_by is None:
-            job.cancel_code = why
+            job.cancel_code, job.cancel_text = why, text
         if job.state != "running":
-            self._ledger.change(job, "cancelled", job.cancel_code)
+            self._ledger.change(job, "cancelled", job.cancel_code, job.cancel_text)
         elif job.cancel_by is None:
             job.cancel_by = self._clock() + self._settings.cancel_grace_s
             self._send({"t": "cancel", "job": job.id})
@@ -225,7 +226,7 @@ class Dispatcher:
         failed = [job for job in running if job.cancel_by is None]
         for job in running:
             if job.cancel_by is not None:
-                self._ledger.change(job, "cancelled", job.cancel_code)
+                self._ledger.change(job, "cancelled", job.cancel_code, job.cancel_text)
         if running and not failed:
             log.warning("worker %d replaced after a cancel", worker.pid)
             # It worked, and its import takes seconds: have another ready before the next job comes.
@@ -319,7 +320,7 @@ class Dispatcher:
     def _end(self, job: Job, kind: Any, message: dict[str, Any]) -> None:
         self._idle_since = self._clock()
         if job.cancel_by is not None or kind == "cancelled":
-            self._ledger.change(job, "cancelled", job.cancel_code)
+            self._ledger.change(job, "cancelled", job.cancel_code, job.cancel_text)
         elif kind == "failed":
             error = answers.failure(message)
             log.warning("job %s: %s", job.id[:8], error.detail or error.text)

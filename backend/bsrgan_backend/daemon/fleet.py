@@ -106,13 +106,13 @@ class Fleet(Dispatcher):
         if device in self.lanes:
             self.lanes[device].retire()
 
-    def cancel(self, job: Job, why: str = "CANCELLED") -> None:
+    def cancel(self, job: Job, why: str = "CANCELLED", text: str = "") -> None:
         """As for one worker, at the one that has the job."""
         lane = self.lanes.get(job.lane)
         if lane is None or job.state != "running":
-            super().cancel(job, why)
+            super().cancel(job, why, text)
         else:
-            lane.cancel(job, why)
+            lane.cancel(job, why, text)
 
     def wake(self) -> None:
         """Start workers and jobs where there is something to do."""

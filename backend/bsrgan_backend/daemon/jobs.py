@@ -46,7 +46,8 @@ class Job:
         own_size: (width, height) of the result, from a task that decides about it; None until it is ready, and where
             SUBMIT did.
         recipe: what the task drew, as JSON text.
-        cancel_code: why it is cancelled: CANCELLED by its client, SHUTTING_DOWN by the daemon's end.
+        cancel_code: why it is cancelled: CANCELLED by its client, SHUTTING_DOWN by the daemon's end, TIMEOUT for its
+            client's silence. `cancel_text` is the sentence, the code's own when empty.
         orphan_since: when its client was lost; None while it is there.
         touched: when the client last did something with it.
     """
@@ -72,6 +73,7 @@ class Job:
     recipe: str = ""
     cancel_by: float | None = None
     cancel_code: str = "CANCELLED"
+    cancel_text: str = ""
     orphan_since: float | None = None
     progress: Progress | None = None
     progress_due: float = 0.0

@@ -14,6 +14,10 @@ from bsrgan_wire import limits
 UPLOAD_SILENCE_S = 120.0
 """An upload that does not move for so long gives its place in the queue and its disk space back."""
 
+_LEFT_ALONE = (
+    "The job was stopped because the program that had asked for it did not say anything for too long; try again."
+)
+
 
 class Upkeep:
     """Run it about once a second; it only compares readings of one monotonic clock."""
@@ -49,6 +53,6 @@ class Upkeep:
     def _check_live(self, job: Job, now: float) -> None:
         is_orphan = job.orphan_since is not None and now - job.orphan_since > self._settings.orphan_grace_s
         if is_orphan:
-            self._dispatcher.cancel(job)
+            self._dispatcher.cancel(job, "TIMEOUT", _LEFT_ALONE)
         elif job.state == "uploading" and now - job.touched > UPLOAD_SILENCE_S:
             self._ledger.change(job, "failed", "TIMEOUT", "The picture did not arrive completely; try again.")
