@@ -54,6 +54,17 @@ def test_transport_decides(transport, expected):
     assert endpoint.uses_tcp(transport) is expected
 
 
+def test_anothers_socket_is_left_alone(router, tmp_path):
+    """What was bound in its place by another is not taken for the own one, and not removed."""
+    bound = endpoint.bind(router, tmp_path, "ipc")
+    bound.path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(bound.path))
+        assert not bound.is_alive()
+        bound.remove()
+        assert bound.path.exists()
+
+
 def test_a_stale_socket_is_replaced(router, tmp_path):
     """What a killed daemon left is no obstacle."""
     folder = tmp_path / "run"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from bsrgan_backend.daemon.instance import is_held
+from bsrgan_wire.client import Client
 from support.daemons import HERE, environment, order, pixels, running, wait_for
 from support.health import check_well
 
@@ -89,6 +91,39 @@ def test_a_deleted_run_folder_is_made_again(start, tmp_path):
     check_well(daemon)
     shutil.rmtree(tmp_path / "spool")
     check_well(daemon)
+
+
+def test_a_deleted_state_folder_is_made_again(start, tmp_path):
+    """Without its lock's file a daemon takes the lock anew, and no second one can start beside it."""
+    daemon = start()
+    shutil.rmtree(tmp_path / "state")
+    wait_for(lambda: daemon.file.exists() and (tmp_path / "state" / "daemon.lock").exists())
+    second = launch(tmp_path)
+    _out, errors = second.communicate(timeout=20)
+    assert f"already running (process {daemon.process.pid})" in errors.decode()
+    check_well(daemon)
+    assert daemon.stop() == 0
+    assert list((tmp_path / "state").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_daemon_whose_place_was_taken_ends(start, tmp_path):
+    """One that finds another behind its lock stops, and leaves the other's lock, socket and address alone."""
+    daemon = start()
+    daemon.process.send_signal(signal.SIGSTOP)
+    shutil.rmtree(tmp_path / "state")
+    second = launch(tmp_path)
+    try:
+        wait_for(lambda: daemon.file.exists() and daemon.facts().pid == second.pid)
+        daemon.process.send_signal(signal.SIGCONT)
+        assert daemon.process.wait(20) == 0
+        assert is_held(tmp_path)
+        with Client.connect(daemon.facts(), name="test") as client:
+            assert client.status()["pid"] == second.pid
+    finally:
+        second.terminate()
+        second.communicate(timeout=20)
+    assert second.returncode == 0
 
 
 @pytest.mark.parametrize("name", ["Jürgen 世界 🖼", "x" * 100])

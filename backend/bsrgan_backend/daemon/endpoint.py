@@ -31,11 +31,13 @@ class Endpoint:
         address: what clients connect to, for example `ipc:///home/a/.../daemon.sock`.
         path: the socket file, None on tcp.
         secret: 32 bytes that both sides must prove on tcp, empty on ipc.
+        file: device and inode of the socket file, None on tcp; no other file gets them while the socket is bound.
     """
 
     address: str
     path: Path | None
     secret: bytes
+    file: tuple[int, int] | None = None
 
     @property
     def port(self) -> int:
@@ -43,19 +45,18 @@ class Endpoint:
         return int(self.address.rpartition(":")[2]) if self.path is None else 0
 
     def is_alive(self) -> bool:
-        """Whether a socket is still at its path; always true on tcp."""
-        if self.path is None:
-            return True
+        """Whether its socket is still at its path; always true on tcp."""
         try:
-            return stat.S_ISSOCK(self.path.lstat().st_mode)
+            return self.path is None or _identity(self.path) == self.file
         except OSError:
             return False
 
     def remove(self) -> None:
-        """Remove the socket file, and the folder when it is a short one elsewhere and empty."""
+        """Remove the socket file unless it is another's, and the folder when it is a short one elsewhere and empty."""
         if self.path is not None:
             with contextlib.suppress(OSError):
-                self.path.unlink()
+                if self.is_alive():
+                    self.path.unlink()
             if self.path.parent.name != "run":
                 with contextlib.suppress(OSError):
                     self.path.parent.rmdir()
@@ -88,7 +89,12 @@ def bind(router: zmq.Socket[bytes], root: Path, transport: str) -> Endpoint:
     address = f"ipc://{path}"
     _bind(router, address)
     path.chmod(0o600)
-    return Endpoint(address, path, b"")
+    return Endpoint(address, path, b"", _identity(path))
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    facts = path.lstat()
+    return facts.st_dev, facts.st_ino
 
 
 def _bind(router: zmq.Socket[bytes], address: str) -> str:

@@ -69,9 +69,25 @@ class InstanceLock:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             os.write(self._descriptor, f" {os.getpid()}\n".encode())
 
+    def is_kept(self) -> bool:
+        """Whether the lock is still this process's, taken anew where somebody has deleted its file.
+
+        Raises:
+            BackendError: it cannot be taken anew (code DENIED).
+        """
+        if _is_same_file(self._path, self._descriptor):
+            return True
+        try:
+            again = InstanceLock.acquire(self._path.parent.parent)
+        except AlreadyRunning:
+            return False
+        os.close(self._descriptor)
+        self._descriptor = again._descriptor
+        return True
+
     def release(self) -> None:
         """Remove the file and drop the lock, in this order, so that no other holder's file is removed."""
-        if sys.platform != "win32":
+        if sys.platform != "win32" and _is_same_file(self._path, self._descriptor):
             self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
 
@@ -94,7 +110,7 @@ def is_held(root: Path) -> bool:
 def _is_same_file(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
+    except OSError:
         return False
 
 

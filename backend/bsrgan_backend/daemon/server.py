@@ -76,9 +76,14 @@ def make_router(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
 
 
 class Server:
-    """The loop and what hangs on it; the caller holds the installation's lock."""
+    """The loop and what hangs on it.
 
-    def __init__(self, settings: Settings, root: Path, starter: WorkerStarter) -> None:
+    Args:
+        lock: the installation's, which the caller holds and releases.
+    """
+
+    def __init__(self, settings: Settings, root: Path, starter: WorkerStarter, lock: InstanceLock) -> None:
+        self._lock = lock
         self._clock = time.monotonic
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._gatekeeper = Gatekeeper(self._context)
@@ -222,11 +227,17 @@ class Server:
             self._begin_stop("shutdown")
 
     def _keep_reachable(self) -> None:
-        """Bind and announce again when somebody has deleted the socket's folder or the rendezvous file."""
+        """Bind and announce again when somebody has deleted the socket's folder or the rendezvous file.
+
+        When the lock's file was deleted too, another daemon may have started: there must be one only.
+        """
         if self._stop_began is not None:
             return
         try:
-            if not self._identity.endpoint.is_alive():
+            if not self._lock.is_kept():
+                log.error("another daemon has taken the place of this one, as the state folder was deleted")
+                self._begin_stop("another daemon runs")
+            elif not self._identity.endpoint.is_alive():
                 log.warning("the socket was deleted; listening again")
                 # The old listener stays, deaf: to unbind it would close the connections that it has accepted.
                 self._identity.endpoint = endpoint.bind(self._router, self._identity.root, "ipc")
@@ -373,15 +384,16 @@ def serve(settings: Settings | LoadedSettings, root: Path, worker_command: Seque
         for warning in loaded.warnings:
             log.warning("%s", warning)
         log.info("settings: %s", values)
-        return _serve(values, root, worker_command)
+        return _serve(values, root, worker_command, lock)
     finally:
         logs.close()
         lock.release()
 
 
-def _serve(settings: Settings, root: Path, worker_command: Sequence[str]) -> int:
+def _serve(settings: Settings, root: Path, worker_command: Sequence[str], lock: InstanceLock) -> int:
+    starter = WorkerStarter(root, settings.threads, worker_command, environment(settings))
     try:
-        server = Server(settings, root, WorkerStarter(root, settings.threads, worker_command, environment(settings)))
+        server = Server(settings, root, starter, lock)
     except BackendError as error:
         log.error("%s %s", error.text, error.detail)
         return 1
