@@ -87,8 +87,13 @@ def check_type(options: dict[str, Any], case: dict[str, Any]) -> None:
         channels = 2 if case["kind"].startswith("GRAY") else 4
         alpha = memoryview(bytes_of(ended.layer, names)).cast("f")[channels - 1 :: channels]
         assert alpha[30] > 0.99
-    again = succeeded(image, layer, seed=11)
-    assert bytes_of(again.layer) == found
+    again = bytes_of(succeeded(image, layer, seed=11).layer)
+    if case["precision"].startswith("FLOAT"):
+        # GIMP's library chooses its way to convert by speed, in each process anew, and they differ in the last bits.
+        pairs = zip(memoryview(again).cast("f"), memoryview(found).cast("f"), strict=True)
+        assert max(abs(one - other) for one, other in pairs) < 1e-4
+    else:
+        assert again == found
 
 
 def check_for_comparison(options: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
