@@ -153,8 +153,7 @@ def enlarged(beyond: Part, out_size: Size, wanted: Box) -> Floats:
                 resize_box(Part(part, beyond.source, beyond.seen), out_size, wanted, _KERNEL), np.float32(0.0)
             )
     if is_large:
-        most = np.finfo(np.float32).max * _SCALED
-        total = np.clip(total, -most, most) / _SCALED
+        total = np.clip(total, -_LARGE, _LARGE) / _SCALED
     return total
 
 

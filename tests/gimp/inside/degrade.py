@@ -89,7 +89,8 @@ def check_type(options: dict[str, Any], case: dict[str, Any]) -> None:
         assert alpha[30] > 0.99
     again = bytes_of(succeeded(image, layer, seed=11).layer)
     if case["precision"].startswith("FLOAT"):
-        # GIMP's library chooses its way to convert by speed, in each process anew, and they differ in the last bits.
+        # Differed once on a busy machine while the daemon's own bytes never did; GIMP's library chooses its ways to
+        # convert by speed, in each process anew, which is the likely cause.
         pairs = zip(memoryview(again).cast("f"), memoryview(found).cast("f"), strict=True)
         assert max(abs(one - other) for one, other in pairs) < 1e-4
     else:
