@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -34,8 +35,10 @@ LEAST_GAIN = 1.75
 NO_BFLOAT16 = "This processor has no bfloat16 arithmetic, so the exact precision is used."
 
 _SIDE = 96
-_REPEAT = 3
-"""Times are taken on the picture repeated so often along each side."""
+_TRIAL_WIDTH, _TRIAL_REPEAT = 512, 2
+"""A trial's picture is as wide as those that take long, and so often `_SIDE` pixels high, or more often:"""
+_TRIAL_THREADS = 4
+"""rows have work for so many threads in each repetition, as each starts some rows below the one before."""
 _ROUNDS = 2
 _log = logging.getLogger(__name__)
 
@@ -182,7 +185,7 @@ def measure(network: Candidate) -> Trial:
     error = np.mean((np.clip(results["fast"], 0, 1) - np.clip(results["exact"], 0, 1)) ** 2, dtype=np.float64)
     # Where no difference is left, the ratio is without end; 200 dB says as much and can be written down.
     decibels = 200.0 if error <= 1e-20 else float(-10 * np.log10(error))
-    large = np.tile(image, (1, 1, _REPEAT, _REPEAT))
+    large = trial_picture(network.architecture, network.facts.threads)
     samples = {name: network.sample(large, name) for name in results}
     seconds = dict.fromkeys(samples, float("inf"))
     for _round in range(_ROUNDS):
@@ -209,3 +212,11 @@ def picture(architecture: Architecture) -> Array:
     image[40:60, 20:24] -= 0.3
     planes = np.clip(image, 0, 1).transpose(2, 0, 1)
     return np.ascontiguousarray(np.repeat(planes, channels, axis=0)[np.newaxis])
+
+
+def trial_picture(architecture: Architecture, threads: int) -> Array:
+    """That picture, repeated for taking times: (1, C·u², 192 or more, 512), high enough for the threads."""
+    one = picture(architecture)
+    repeats = max(_TRIAL_REPEAT, math.ceil(threads / _TRIAL_THREADS))
+    tiled = np.tile(one, (1, 1, repeats, math.ceil(_TRIAL_WIDTH / one.shape[3])))
+    return np.ascontiguousarray(tiled[..., :_TRIAL_WIDTH])

@@ -31,8 +31,8 @@ LEAST_FEATURES = 32
 """Nets with fewer channels are left to Paddle: their products are too thin to be worth it."""
 
 ASKED_GAIN = 1.1
-"""How many times as fast as rows bfloat16 must be in the trial for those who ask for fast. The trial's picture is
-small and stays in the cache, which suits bfloat16 more."""
+"""How many times as fast as rows bfloat16 must be in the trial for those who ask for fast. The trial leaves out its
+calls and the tail, which take longer than those of rows."""
 
 SCHEMES = {"exact": transforms.EXACT, "fast": transforms.FAST}
 """How rows run in a precision."""
@@ -40,12 +40,6 @@ SCHEMES = {"exact": transforms.EXACT, "fast": transforms.FAST}
 _NARROW_PX, _HIGH_PX = 16, 256
 """Features so narrow are mostly padding by rows, which have panels of 64 or 48 pixels: tiles are 3 to 30 times as fast.
 That counts where they are higher than this."""
-
-_TRIAL_WIDTH, _TRIAL_REPEAT = 512, 2
-"""The trial's picture is as wide as those that take long, and so often 96 pixels high, or more often:"""
-
-_TRIAL_THREADS = 4
-"""rows have work for so many threads in each repetition, as each starts some rows below the one before."""
 
 _TRIAL_ROUNDS = 2
 
@@ -302,7 +296,8 @@ class _Contest(precision.Staged):
     def sample(self, image: Array, precision: str) -> tuple[Callable[[], object], int]:
         if precision == "fast":
             return super().sample(image, precision)
-        count = self._rows.even_blocks()
+        # A thread's first block waits for rows of the one before; few others of a whole net do.
+        count = min(2 * self._rows.even_blocks(), self.architecture.blocks)
         return self._rows.first_blocks(image, "fast", count), count
 
 
@@ -341,7 +336,7 @@ def _faster(rows: ProcessorEngine) -> paddle_engine.PaddleEngine | ProcessorEngi
     facts = tiled.facts
     words = f"{facts.device_name} {facts.threads} {facts.engine} {rows.facts.engine_version}"
     path = rows.folder / f"rows-{hashlib.sha256(words.encode()).hexdigest()[:16]}.json"
-    image = _trial_picture(tiled.architecture, facts.threads)
+    image = precision.trial_picture(tiled.architecture, facts.threads)
     count = rows.even_blocks()
     single = tiled.methods("exact")[-1]
 
@@ -358,14 +353,6 @@ def _faster(rows: ProcessorEngine) -> paddle_engine.PaddleEngine | ProcessorEngi
         path, (TILES, ROWS), prepared, lambda found: found, lambda: None, rounds=_TRIAL_ROUNDS, is_shared=True
     )
     return rows if way == ROWS else tiled
-
-
-def _trial_picture(architecture: Architecture, threads: int) -> Array:
-    """(1, C·u², H, W), high enough for the threads."""
-    one = precision.picture(architecture)
-    repeats = max(_TRIAL_REPEAT, math.ceil(threads / _TRIAL_THREADS))
-    tiled: Array = np.tile(one, (1, 1, repeats, math.ceil(_TRIAL_WIDTH / one.shape[3])))[..., :_TRIAL_WIDTH]
-    return np.ascontiguousarray(tiled)
 
 
 def _ignore(*_: int) -> None:
