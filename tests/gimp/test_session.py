@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from support import gimp_checks
+from support.gimp_screen import Screen, Window
 from support.gimp_session import GimpDied, GimpSession
 
 INSIDE = gimp_checks.path("session")
@@ -38,3 +40,16 @@ def test_deadline(gimp):
     assert outcome.state == "started"
     commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
     assert not [command for command in commands if str(gimp.base).encode() in command]
+
+
+class NextProgramScreen(Screen):
+    """A screen where the next program has got the window ids of the one before."""
+
+    def _run(self, *command):
+        return subprocess.CompletedProcess(command, 0, "8\nThe next one\n", "")
+
+
+def test_reused_window_id():
+    """A window is gone also where another process has got its id before the screen was looked at."""
+    screen = NextProgramScreen(session=None, process=None, log=Path(), shots=Path())
+    screen.wait_gone(Window("4194307", "7", "The one before"), deadline_s=0)

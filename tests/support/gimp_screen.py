@@ -8,7 +8,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.gimp_session import Batch, GimpSession, Outcome
@@ -29,10 +29,15 @@ class ScreenError(AssertionError):
 
 @dataclass(frozen=True)
 class Window:
-    """A window on the screen: its X id and title."""
+    """A window on the screen.
+
+    The X id alone does not tell one window from another: the X server gives the ids of a plug-in that has ended to
+    the next one.
+    """
 
     id: str
-    title: str
+    process: str
+    title: str = field(compare=False)
 
 
 class Screen:
@@ -75,7 +80,7 @@ class Screen:
 
     def wait_gone(self, window: Window, deadline_s: float = WINDOW_S) -> None:
         """Wait until a window is closed."""
-        self.wait(lambda: self._window(window.id) is None, f"the end of window {window.title!r}", deadline_s)
+        self.wait(lambda: self._window(window.id) != window, f"the end of window {window.title!r}", deadline_s)
 
     def activate(self, window: Window) -> None:
         """Bring a window to the front and give it the keys."""
@@ -141,8 +146,11 @@ class Screen:
         return self._log.read_text("utf-8", "replace")
 
     def _window(self, identity: str) -> Window | None:
-        title = self._run("xdotool", "getwindowname", identity)
-        return None if title.returncode else Window(identity, title.stdout.strip())
+        told = self._run("xdotool", "getwindowpid", identity, "getwindowname", identity)
+        if told.returncode:
+            return None
+        process, _, title = told.stdout.partition("\n")
+        return Window(identity, process, title.strip())
 
     def wait(self, condition: Callable[[], bool], what: str, deadline_s: float = WINDOW_S) -> None:
         """Poll until `condition()` is true.
