@@ -296,7 +296,7 @@ class _Contest(precision.Staged):
     def sample(self, image: Array, precision: str) -> tuple[Callable[[], object], int]:
         if precision == "fast":
             return super().sample(image, precision)
-        # A thread's first block waits for rows of the one before; few others of a whole net do.
+        # A thread's first block waits for rows of the thread before, as few blocks of a whole net do.
         count = min(2 * self._rows.even_blocks(), self.architecture.blocks)
         return self._rows.first_blocks(image, "fast", count), count
 
